@@ -107,7 +107,8 @@ type Error struct {
 	Status int    // HTTP status; 0 when there was no answer
 	Code   string // Graph's or Entra's error code, e.g. ErrorItemNotFound; "" when unknown
 	// Reason is the state reason that follows from the code, e.g. mailbox-not-found;
-	// set for Unreachable and, where consent is the cause, Unauthorised.
+	// set for Unreachable, Invalid and, where the tenant or user is the cause,
+	// Unauthorised. classify.go has the table.
 	Reason string
 	// RetryAfter is how long Graph asks to wait; 0 when it did not say.
 	RetryAfter time.Duration
