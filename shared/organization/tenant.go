@@ -1,0 +1,53 @@
+package organization
+
+import (
+	"errors"
+	"strings"
+	"time"
+)
+
+// Errors that callers decide on; compare with errors.Is.
+var (
+	// ErrTenantBound: the organisation is bound to another tenant. The operator unbinds it first.
+	ErrTenantBound = errors.New("bound to another tenant")
+	// ErrUnexpectedTenant: the settings expect another tenant than the one to bind.
+	ErrUnexpectedTenant = errors.New("the settings expect another tenant")
+)
+
+// Replace returns next, the settings of a PUT, with o's identity and state. The
+// tenant of a bound organisation cannot be changed by PUT (identity.md section
+// 2.6): settings that expect another one are ErrTenantBound.
+func (o Organization) Replace(next Organization) (Organization, error) {
+	if o.State.Tenant != "" && IsGUID(next.ExpectedTenant) && next.ExpectedTenant != o.State.Tenant {
+		return o, ErrTenantBound
+	}
+	next.State = o.State
+	return next.WithID(o.ID), nil
+}
+
+// Bind returns o bound to a tenant by the operator's hand at an instant.
+// Binding to the same tenant again changes nothing, whoever bound it first.
+//
+// The operator answers for the consent: nothing has proven it yet, so there is
+// no evidence and no list of granted scopes.
+func (o Organization) Bind(tenant string, at time.Time) (Organization, error) {
+	tenant = strings.ToLower(tenant)
+	switch {
+	case o.State.Tenant == tenant:
+		return o, nil
+	case o.State.Tenant != "":
+		return o, ErrTenantBound
+	case IsGUID(o.ExpectedTenant) && o.ExpectedTenant != tenant:
+		return o, ErrUnexpectedTenant
+	}
+	o.State = State{Tenant: tenant, BoundBy: BoundByOperator, Consent: ConsentGranted,
+		ConsentedAt: at.UTC().Truncate(time.Second), PermissionSet: PermissionSet}
+	return o, nil
+}
+
+// Unbind returns o without a tenant and without consent. Events in the old
+// tenant stay as they are (wire.md, Operator).
+func (o Organization) Unbind() Organization {
+	o.State = State{Consent: ConsentNone}
+	return o
+}
