@@ -1,0 +1,210 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/calbridge/calbridge/shared/booking"
+	"github.com/calbridge/calbridge/shared/event"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// The states of a delivery (design.md, States and reasons).
+const (
+	Pending = "pending" // only over HTTP, before the first result
+	Written = "written"
+	Removed = "removed"
+	ICS     = "ics"
+	Skipped = "skipped"
+)
+
+// The reasons that the engine itself gives; those that follow from an answer of
+// Graph are in package graph.
+const (
+	reasonCancelled    = "cancelled"
+	reasonNotInvited   = "not-invited-any-more"
+	reasonModuleOff    = "module-off"
+	reasonSyncOff      = "sync-off"
+	reasonNotConnected = "not-connected"
+	reasonConsent      = "consent-missing"
+	reasonNotFound     = "mailbox-not-found"
+	reasonRecurrence   = "recurrence-unsupported"
+	reasonRefused      = "refused-by-graph"
+	reasonGaveUp       = "gave-up"
+	reasonNotAssigned  = "not-assigned"
+	reasonNotScheduled = "not-scheduled"
+	reasonPast         = "in-the-past"
+	reasonByUser       = "removed-by-user"
+	reasonDuplicate    = "duplicate-recipient"
+)
+
+// want is what a delivery should come to. It is computed anew from the latest
+// booking and settings each time, and never stored.
+type want struct {
+	// event is what the calendar should hold; nil is nothing.
+	event *event.Event
+	print string // event's fingerprint
+	// state and reason are published once the calendar is as wanted.
+	state, reason string
+	revision      int64
+	// hold means that the calendar may not or cannot be touched: what is there stays.
+	hold bool
+	// past means that the booking is too long over to be created; what exists is
+	// still updated.
+	past bool
+	// when tells the booking's times and status from others: a user's deletion
+	// holds as long as it stays the same (recreateRemoved: time).
+	when     string
+	recreate string // the organisation's recreateRemoved
+	home     state.Home
+}
+
+// facts is all that decides about a delivery.
+type facts struct {
+	org     organization.Organization
+	known   bool // whether the organisation still exists
+	booking booking.Booking
+	kind    string // of the target
+	target  string
+	row     state.Delivery
+	now     time.Time
+}
+
+// decide is the eligibility of a delivery and the projection of its booking.
+func decide(f facts) want {
+	w := want{revision: f.booking.Revision, recreate: f.org.RecreateRemoved, when: whenOf(f.booking)}
+	target, invited := find(f.booking, f.kind, f.target)
+	open := f.row.Event != "" || f.row.Intent.InDoubt() || f.row.Look.Nonce != ""
+	cancelled := f.booking.Status == booking.Cancelled
+	if cancelled || !invited {
+		w.state, w.reason = farewell(f.row, cancelled)
+		if state, reason := closed(f); open && state != "" {
+			w.state, w.reason, w.hold = state, reason, true
+		}
+		return w
+	}
+	if state, reason := closed(f); state != "" {
+		w.state, w.reason, w.hold = state, reason, true
+		return w
+	}
+	switch {
+	case target.Kind == key.Room:
+		return w.without(ICS, reasonNotConnected)
+	case !target.Person.Participates():
+		return w.without(Skipped, reasonNotAssigned)
+	case f.booking.Start == nil:
+		return w.without(Skipped, reasonNotScheduled)
+	case duplicate(f.booking, target):
+		return w.without(Skipped, reasonDuplicate)
+	case f.booking.Recurrence != nil:
+		return w.without(ICS, reasonRecurrence)
+	case target.Person.Mailbox() == "":
+		return w.without(ICS, reasonNotFound)
+	}
+	e := event.Project(f.booking, event.Options{TimeZone: f.org.TimeZone, ReminderMinutes: f.org.ReminderMinutes,
+		Profile: f.org.Profile, Product: f.org.Product.Name, Locale: localeOf(f.org, target.Person)})
+	w.event, w.print, w.state = &e, e.Fingerprint(), Written
+	ends, timed := event.Ends(f.booking, f.org.TimeZone)
+	w.past = timed && ends.Before(f.now.AddDate(0, 0, -f.org.BackfillPastDays))
+	return w
+}
+
+// without is w with nothing in the calendar and that result.
+func (w want) without(state, reason string) want {
+	w.event, w.print, w.state, w.reason = nil, "", state, reason
+	return w
+}
+
+// held is w with the calendar left as it is.
+func (w want) held(state, reason string) want {
+	w = w.without(state, reason)
+	w.hold = true
+	return w
+}
+
+// closed tells why an organisation's calendars may not be touched now; an empty
+// state when they may.
+func closed(f facts) (state, reason string) {
+	switch {
+	case !f.known || !f.org.Module:
+		return Skipped, reasonModuleOff
+	case !f.org.Sync:
+		return ICS, reasonSyncOff
+	case f.org.Permission == organization.Delegated:
+		return ICS, reasonNotConnected
+	case f.org.State.Tenant == "":
+		return ICS, reasonConsent
+	}
+	return "", ""
+}
+
+// farewell is the result for somebody who shall have nothing any more, by what
+// they had: an event, a file only, or nothing.
+func farewell(row state.Delivery, cancelled bool) (state, reason string) {
+	hadNothing := row.Event == "" && !row.Intent.InDoubt()
+	switch {
+	case row.State == ICS && hadNothing:
+		return ICS, row.Reason
+	case !cancelled:
+		return Removed, reasonNotInvited
+	case (row.State == "" || row.State == Skipped) && hadNothing:
+		return Skipped, reasonCancelled
+	}
+	return Removed, reasonCancelled
+}
+
+func find(b booking.Booking, kind, id string) (booking.Target, bool) {
+	for _, t := range b.Targets() {
+		if t.Kind == kind && t.ID == id {
+			return t, true
+		}
+	}
+	return booking.Target{}, false
+}
+
+// duplicate reports whether somebody before target, who is to get the event,
+// has the same address.
+func duplicate(b booking.Booking, target booking.Target) bool {
+	address := booking.Normal(target.Person.Mailbox())
+	if address == "" {
+		return false
+	}
+	for _, t := range b.Targets() {
+		if t.ID == target.ID && t.Kind == target.Kind {
+			return false
+		}
+		if t.Kind == key.User && t.Person.Participates() && booking.Normal(t.Person.Mailbox()) == address {
+			return true
+		}
+	}
+	return false
+}
+
+// owner returns the other participant whose own address is the mailbox's, if
+// there is one: whoever is known by an alias of that mailbox gets no second event.
+func owner(b booking.Booking, self, mailbox string) (string, bool) {
+	for _, t := range b.Targets() {
+		if t.Kind == key.User && t.ID != self && t.Person.Participates() && booking.Normal(t.Person.Mailbox()) == mailbox {
+			return t.ID, true
+		}
+	}
+	return "", false
+}
+
+func localeOf(org organization.Organization, p booking.Person) string {
+	if p.Locale != "" {
+		return p.Locale
+	}
+	return org.Locale
+}
+
+func whenOf(b booking.Booking) string {
+	parts := []string{b.Status}
+	for _, t := range []*booking.Time{b.Start, b.End} {
+		if t != nil {
+			parts = append(parts, t.DateTime, t.TimeZone)
+		}
+	}
+	return key.Of("when", parts...).String()
+}

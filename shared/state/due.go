@@ -1,0 +1,63 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/key"
+)
+
+// SlotLength is the span of accepted bookings that one due slot gathers.
+const SlotLength = 10 * time.Minute
+
+// FannedOut is a booking whose debts were written in some slot.
+type FannedOut struct {
+	Organization, Booking string
+	slot, row             string
+}
+
+// Due is the agenda of the schedule's timer: which bookings were fanned out when,
+// so that a wake-up that was lost is found.
+type Due struct{ tables Tables }
+
+// NewDue returns the agenda kept in tables.
+func NewDue(tables Tables) *Due { return &Due{tables} }
+
+func slotOf(at time.Time) string { return fmt.Sprintf("f%013d", at.Truncate(SlotLength).UnixMilli()) }
+
+// Add notes that a booking is fanned out at an instant.
+func (d *Due) Add(ctx context.Context, at time.Time, organization, booking string) error {
+	_, err := d.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{
+		Partition: slotOf(at), Row: key.Booking(organization, booking).String(),
+		Props: map[string]any{"v": version, "organization": organization, "booking": booking}}}})
+	if err != nil {
+		return fmt.Errorf("state.Due: %w", err)
+	}
+	return nil
+}
+
+// Slot reads what was fanned out in the slot of an instant.
+func (d *Due) Slot(ctx context.Context, at time.Time) ([]FannedOut, error) {
+	slot := slotOf(at)
+	rows, err := d.tables.Query(ctx, tableDue, Span{Partition: slot})
+	if err != nil {
+		return nil, fmt.Errorf("state.Due: %w", err)
+	}
+	out := make([]FannedOut, len(rows))
+	for i, e := range rows {
+		organization, _ := e.Props["organization"].(string)
+		booking, _ := e.Props["booking"].(string)
+		out[i] = FannedOut{organization, booking, slot, e.Row}
+	}
+	return out, nil
+}
+
+// Done takes a booking from its slot.
+func (d *Due) Done(ctx context.Context, f FannedOut) error {
+	_, err := d.tables.Apply(ctx, tableDue, []Change{{Delete, Entity{Partition: f.slot, Row: f.row}}})
+	if err != nil {
+		return fmt.Errorf("state.Due: %w", err)
+	}
+	return nil
+}
