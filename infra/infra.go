@@ -1,0 +1,80 @@
+// Package infra holds the one list of what Calbridge needs from Azure's
+// messaging and storage: queues, the topic with its subscription, and tables.
+//
+// The list is resources.json. Three readers share it, so that they cannot
+// drift apart: the Bicep deployment (loadJsonContent, which is why the names
+// are those of ARM: Microsoft.ServiceBus/namespaces/queues, .../topics,
+// .../topics/subscriptions), the local broker, and whoever creates tables.
+// The values are those of write-path.md section 1.
+//
+// The ledger's tables are not listed: ledger<yyyymm> is made when the first
+// row of a month is written, and dropped whole when old.
+package infra
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+)
+
+//go:embed resources.json
+var resources []byte
+
+// Resources is the whole list.
+type Resources struct {
+	Queues []Queue  `json:"queues"`
+	Topics []Topic  `json:"topics"`
+	Tables []string `json:"tables"`
+}
+
+// Queue is a queue and the properties it is created with.
+type Queue struct {
+	Name       string     `json:"name"`
+	Properties Properties `json:"properties"`
+}
+
+// Topic is a topic; its properties have no lock, no delivery count, no session.
+type Topic struct {
+	Name          string         `json:"name"`
+	Properties    Properties     `json:"properties"`
+	Subscriptions []Subscription `json:"subscriptions"`
+}
+
+// Subscription receives every message of its topic (the default rule).
+type Subscription struct {
+	Name       string     `json:"name"`
+	Properties Properties `json:"properties"`
+}
+
+// Properties are ARM's, of queue, topic or subscription; absent ones are zero.
+type Properties struct {
+	// LockDuration is how long a receiver holds a message or session before it
+	// must renew; at most PT5M.
+	LockDuration Duration `json:"lockDuration"`
+	// MaxDeliveryCount is the number of failed tries after which a message is
+	// moved to the dead-letter queue.
+	MaxDeliveryCount int `json:"maxDeliveryCount"`
+	// RequiresSession, RequiresDuplicateDetection and EnablePartitioning are fixed
+	// when the entity is created.
+	RequiresSession                     bool     `json:"requiresSession"`
+	RequiresDuplicateDetection          bool     `json:"requiresDuplicateDetection"`
+	EnablePartitioning                  bool     `json:"enablePartitioning"`
+	DuplicateDetectionHistoryTimeWindow Duration `json:"duplicateDetectionHistoryTimeWindow"`
+	// DefaultMessageTimeToLive also caps what a message asks for itself.
+	DefaultMessageTimeToLive         Duration `json:"defaultMessageTimeToLive"`
+	DeadLetteringOnMessageExpiration bool     `json:"deadLetteringOnMessageExpiration"`
+	MaxSizeInMegabytes               int      `json:"maxSizeInMegabytes"`
+}
+
+// Load returns the list. It fails only when the embedded file is malformed or
+// has a member that Properties does not know, which the package's test excludes.
+func Load() (Resources, error) {
+	var r Resources
+	d := json.NewDecoder(bytes.NewReader(resources))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil {
+		return Resources{}, fmt.Errorf("infra.Load: %w", err)
+	}
+	return r, nil
+}
