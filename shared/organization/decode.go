@@ -74,7 +74,7 @@ func (r *reader) organization() Organization {
 	r.oneOf("/addressMatch", &o.AddressMatch, "require", "warn")
 	r.oneOf("/consent", &o.Consent, "tenant", "scoped")
 	if o.Consent == "scoped" && o.Permission != Application {
-		r.fault("/consent", "inconsistent", "Scoped consent limits application permissions; it needs permission application.")
+		r.fault("/consent", "mismatch", "Scoped consent limits application permissions; it needs permission application.")
 	}
 	r.object("/tenant")
 	r.tenant("/tenant/expected", &o.ExpectedTenant)

@@ -18,6 +18,8 @@
 // members organization and state are accepted and ignored, so that the answer
 // of a GET can be changed and sent back.
 //
+// The codes of faults are those of package booking, and unknown-member.
+//
 // # State
 //
 // [State] is not settable by PUT. [Organization.Bind] and [Organization.Unbind]
@@ -93,7 +95,7 @@ type Organization struct {
 	Consent         string // tenant or scoped
 	ExpectedTenant  string // a tenant's GUID or a verified domain; "" when not known
 	Locale          string // BCP 47
-	TimeZone        string // IANA name, of bookings that name none
+	TimeZone        string // IANA name (Windows names are translated), of bookings that name none
 	ReminderMinutes int    // before the start; -1 is no reminder
 	// Invitations is whether attendees are written, so that mail may leave.
 	Invitations bool

@@ -75,26 +75,26 @@ func TestEveryFaultIsReportedAtOnceWithItsPointer(t *testing.T) {
 		got = append(got, f.Pointer+" "+f.Code)
 	}
 	want := strings.Split(strings.TrimSpace(`
-/profile enum
+/profile value
 /displayName format
 /product/name type
 /product/url format
 /module type
 /sync type
-/accounts enum
+/accounts value
 /addressMatch type
-/consent inconsistent
+/consent mismatch
 /tenant/expected format
 /locale format
-/timeZone format
+/timeZone unknown-zone
 /reminderMinutes type
 /invitations type
 /optOut type
 /downSync/everyMinutes range
-/downSync/privacy enum
-/ownEventsChanged enum
-/recreateRemoved enum
-/conflict enum
+/downSync/privacy value
+/ownEventsChanged value
+/recreateRemoved value
+/conflict value
 /rooms type
 /backfillPastDays type
 /brake/count range
@@ -121,12 +121,12 @@ func TestAnIntervalBelowThirtyMinutesIsRefusedWithTheReason(t *testing.T) {
 
 func TestWhatIsNoDocumentIsOneFault(t *testing.T) {
 	for name, test := range map[string]struct{ body, code string }{
-		"empty":      {"", "json"},
-		"cut":        {`{"profile":`, "json"},
-		"twice":      {`{"profile":"travel"}{}`, "json"},
+		"empty":      {"", "syntax"},
+		"cut":        {`{"profile":`, "syntax"},
+		"twice":      {`{"profile":"travel"}{}`, "syntax"},
 		"array":      {`[]`, "type"},
 		"null":       {`null`, "type"},
-		"not UTF-8":  {"{\"profile\":\"\xff\"}", "json"},
+		"not UTF-8":  {"{\"profile\":\"\xff\"}", "encoding"},
 		"no profile": {`{}`, "required"},
 		"too large":  {`{"profile":"travel","displayName":"` + strings.Repeat("x", MaxDocument) + `"}`, "too-large"},
 	} {

@@ -10,11 +10,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
-	_ "time/tzdata" // zones must not depend on what the machine has installed
 	"unicode/utf8"
 
 	"github.com/calbridge/calbridge/shared/problem"
+	"github.com/calbridge/calbridge/shared/zone"
 )
 
 // reader takes members out of a document by pointer, remembers which were
@@ -28,16 +27,16 @@ type reader struct {
 
 func newReader(body []byte) (*reader, *problem.Fault) {
 	if !utf8.Valid(body) {
-		return nil, &problem.Fault{Code: "json", Detail: "The document is not UTF-8."}
+		return nil, &problem.Fault{Code: "encoding", Detail: "The document is not UTF-8."}
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var value any
 	if err := d.Decode(&value); err != nil {
-		return nil, &problem.Fault{Code: "json", Detail: "The document is not JSON."}
+		return nil, &problem.Fault{Code: "syntax", Detail: "The document is not JSON."}
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, &problem.Fault{Code: "json", Detail: "Something follows the JSON document."}
+		return nil, &problem.Fault{Code: "syntax", Detail: "Something follows the JSON document."}
 	}
 	root, ok := value.(map[string]any)
 	if !ok {
@@ -155,7 +154,7 @@ func (r *reader) oneOf(pointer string, to *string, allowed ...string) {
 		return
 	}
 	if !slices.Contains(allowed, s) {
-		r.fault(pointer, "enum", "This must be one of %s.", strings.Join(allowed, ", "))
+		r.fault(pointer, "value", "This must be one of %s.", strings.Join(allowed, ", "))
 		return
 	}
 	*to = s
@@ -191,10 +190,16 @@ func (r *reader) url(pointer string, to *string) {
 }
 
 func (r *reader) zone(pointer string, to *string) {
-	r.matched(pointer, to, func(s string) bool {
-		_, err := time.LoadLocation(s)
-		return err == nil && s != "Local"
-	}, "a time zone of the IANA database, such as Europe/Helsinki")
+	s, ok := r.str(pointer, 255)
+	if !ok {
+		return
+	}
+	canonical, ok := zone.Canonical(s)
+	if !ok {
+		r.fault(pointer, "unknown-zone", "Nobody knows this time zone; use an IANA name such as Europe/Helsinki.")
+		return
+	}
+	*to = canonical
 }
 
 var locale = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}$`)
@@ -224,7 +229,7 @@ func (r *reader) emails(pointer string, to *[]string) {
 		return
 	}
 	if len(list) > 20 {
-		r.fault(pointer, "range", "At most 20 addresses are told.")
+		r.fault(pointer, "too-many", "At most 20 addresses are told.")
 		return
 	}
 	for i, item := range list {
