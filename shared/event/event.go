@@ -2,6 +2,21 @@
 // projection of a booking for one target, and what of it changed.
 //
 // It is pure: no clock, no network, nothing of Graph's JSON.
+//
+// # Our text in the body
+//
+// What we write into a body stands between two short lines of small grey text,
+// [calbridge] and [/calbridge]. Text is what survives: Exchange rewrites HTML
+// (graph/contract.md 2.2), Outlook for Windows keeps bodies as RTF, and comments,
+// ids, classes and unknown attributes do not come back. The markers are ASCII
+// without spaces, so that they are neither encoded nor wrapped. That they survive
+// every client is guessed; [Merge] therefore has a rule for their absence, and
+// finds them also where inline tags were put into them or brackets encoded.
+//
+// # All-day events
+//
+// Start and end are the midnights of the booking's zone, so the days are those
+// that the booking names, whatever the mailbox's zone (graph/contract.md 2.3).
 package event
 
 // Event is the whole of what Calbridge writes into a calendar.
