@@ -68,7 +68,7 @@ func (r *reader) unknown() {
 	var walk func(at string, object map[string]any)
 	walk = func(at string, object map[string]any) {
 		for _, name := range slices.Sorted(maps.Keys(object)) {
-			pointer := at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+			pointer := at + "/" + problem.Escape(name)
 			child, isObject := object[name].(map[string]any)
 			switch {
 			case at == "" && readOnly(name):

@@ -5,6 +5,8 @@
 // bookings-rejected and in calbridge.rejected.v1 (wire.md).
 package problem
 
+import "strings"
+
 // Fault is one thing that is wrong with a document.
 type Fault struct {
 	// Pointer is the place as a JSON pointer (RFC 6901), "" for the whole document.
@@ -14,4 +16,10 @@ type Fault struct {
 	// Detail is a sentence for people. It holds no value from the document that
 	// could be personal.
 	Detail string `json:"detail"`
+}
+
+// Escape makes one step of a JSON pointer out of a member's name (RFC 6901
+// section 3).
+func Escape(member string) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(member)
 }

@@ -1,0 +1,136 @@
+// Package handlers is the shell around the program: it speaks the Functions
+// host's custom-handler protocol, decodes one invocation, calls one function of
+// shared/, and encodes the answer. A decision found here belongs in engine,
+// state or organization.
+//
+// # Two kinds of request on one port
+//
+// The host sends queue triggers as envelopes, POST /<FunctionName>, and forwards
+// web requests as they are, with the prefix /api (functions/contract.md 2.1,
+// 2.2). Strangers can bend the second onto the first, and onto web functions
+// whose key they lack; the guards in guards.go stand in front of every route.
+//
+// # Answers to envelopes
+//
+// Success is always status 200 with {} and Content-Type application/json: an
+// empty body would hang the invocation until the host kills the process, and
+// any other media type fails it (contract 2.5). Failure is status 500, which
+// makes the host abandon the message at once; it is for what only a redelivery
+// can heal (write-path.md section 1). What cannot be decoded at all fails too.
+//
+// # Answers to web requests
+//
+// JSON, or a problem document (RFC 9457, wire.md). 204, 205 and 304 make the host
+// log an exception (contract 2.2) and are not used: a GET ignores If-None-Match.
+//
+// # Duplicates
+//
+// Every queue function may be called again with the same message, at any time.
+// Every web request may be repeated: PUT, DELETE and binding a tenant are
+// idempotent, POST bookings puts the same revision on the queue again, which
+// changes nothing.
+//
+// # Logs
+//
+// JSON lines on the logger that New is given, which writes to stdout (contract
+// 1.7), with the keys function, invocation, organization. Never an address, a
+// body, a path or a query: ids of bookings are free text.
+//
+// # Guesses
+//
+// Refusals of the guards answer 404 where a path must not be confirmed and 400
+// where headers are odd; the contract leaves that open. A method that a route
+// does not have is 404, as the host answers for its own (contract 3.2).
+package handlers
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Deadline is how long one invocation may take (write-path.md section 1).
+const Deadline = 60 * time.Second
+
+// Deps is what the functions call. All are required.
+type Deps struct {
+	Submit        Submitter
+	Intake        Intaker
+	Write         Writer
+	DeadLetter    DeadLetterer
+	Status        StatusReader
+	Organizations Organizations
+	Directory     Directory
+	// Dependencies are asked by Health, under their names.
+	Dependencies map[string]Check
+}
+
+// Options may be nil or have any field at its zero value.
+type Options struct {
+	// Logger defaults to one that discards.
+	Logger *slog.Logger
+	// Now defaults to time.Now.
+	Now func() time.Time
+	// Version and Commit are those of the build, for Health.
+	Version, Commit string
+	// Without switches guards off, so that a test can show what each one stops.
+	// No program sets it.
+	Without Guard
+}
+
+// Server is the handler of every request that the host sends. It is safe for
+// concurrent use.
+type Server struct {
+	deps   Deps
+	opts   Options
+	guards guards
+	web    []route
+	queues map[string]queueFunction // by path
+}
+
+// New returns the server for a listener on host, which is exactly
+// "127.0.0.1:<port>": what the Host header of a genuine envelope says. publicURL
+// is the outside base without /api.
+func New(host, publicURL string, deps Deps, opts *Options) *Server {
+	s := &Server{deps: deps}
+	if opts != nil {
+		s.opts = *opts
+	}
+	if s.opts.Logger == nil {
+		s.opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if s.opts.Now == nil {
+		s.opts.Now = time.Now
+	}
+	s.guards = guards{host: host, without: s.opts.Without}
+	s.install(publicURL)
+	return s
+}
+
+// install lists everything that is served: who calls it, and how often.
+func (s *Server) install(publicURL string) {
+	health := &health{checks: s.deps.Dependencies, now: s.opts.Now, version: s.opts.Version, commit: s.opts.Commit}
+	bookings := bookings{s.deps.Submit, publicURL}
+	organizations := organizations{s.deps.Organizations, s.deps.Status}
+	operator := operator{s.deps.Directory, s.opts.Logger}
+	s.web = []route{
+		// Monitors, anonymously, every few seconds.
+		{"Health", http.MethodGet, "health", health.serve},
+		// Booking apps, per change of a booking.
+		{"Bookings", http.MethodPost, "bookings", bookings.post},
+		// Booking apps and their back offices: settings now and then, status when somebody asks.
+		{"Organizations", http.MethodGet, "organizations/{organization}", organizations.get},
+		{"Organizations", http.MethodPut, "organizations/{organization}", organizations.put},
+		{"Organizations", http.MethodDelete, "organizations/{organization}", organizations.delete},
+		{"Organizations", http.MethodGet, "organizations/{organization}/bookings", organizations.bookings},
+		// The operator, by hand.
+		{"Operator", http.MethodGet, "operator/organizations", operator.list},
+		{"Operator", http.MethodPost, "operator/organizations/{organization}/tenant", operator.tenant},
+	}
+	s.queues = map[string]queueFunction{
+		"/BookingIntake":        {"BookingIntake", bookingIntake(s.deps.Intake)},               // per booking
+		"/CalendarWrite":        {"CalendarWrite", calendarWrite(s.deps.Write)},                // per wake-up of a lane
+		"/DeadLetterBookings":   {"DeadLetterBookings", deadLetterBookings(s.deps.DeadLetter)}, // after 20 failures
+		"/DeadLetterDeliveries": {"DeadLetterDeliveries", deadLetterDeliveries(s.deps.DeadLetter)},
+	}
+}
