@@ -1,0 +1,37 @@
+// Package graphapi is Microsoft Graph v1.0, as far as Calbridge uses its calendar
+// side, as an http.Handler over an exchange.Store.
+//
+// # What it serves
+//
+// Below /v1.0, for /me and /users/{object id or address}, in every spelling of
+// graph/contract.md section 1: calendar and calendars (read), events (create,
+// list, get, update, delete, permanentDelete), each also below calendar,
+// calendars/{id} and calendarGroups/{id}/calendars/{id}; calendarView; $batch.
+// Every other path that Graph has is 501 NotImplemented, what no Graph has is 400.
+//
+// # Rules and their source
+//
+//   - Paths, query names, Prefer, paging, headers: section 1. A plus sign in a
+//     query is a plus sign (2.8, encoding).
+//   - Statuses and bodies: 2.1, 2.2, in the order of the official sample of POST
+//     /me/events. Extended properties come only where $expand asks (2.8).
+//   - $batch: section 7. Its items wait for the four slots of a mailbox; a request
+//     of its own that finds four running gets 429 (section 8, write-path.md 4).
+//   - Errors: section 9. Error bodies have code, message and innerError, except
+//     where a fault asks for another shape.
+//   - Permissions: section 12 and design.md. An app's token may not read
+//     /users/{id} nor /organization, ever.
+//   - Ids are mutable ones unless Prefer asks for immutable ones (section 10).
+//
+// # Guessed or decided
+//
+//   - A property that the CSDL does not have is refused, though event is an open
+//     type; so is one that clients may not write. Annotations are ignored.
+//   - Members of enumerations are read without regard to case.
+//   - $filter knows extended properties, iCalUId, subject, start, end, created and
+//     modified times and a few scalars; others are refused, transactionId too.
+//   - $orderby takes the same names; $search is refused.
+//   - An item of a $batch that a fault cuts off is answered 504 UnknownError.
+//   - The calendar group in a path is not looked at.
+//   - In an answer to POST and PATCH, times are in UTC too unless Prefer says else.
+package graphapi

@@ -1,0 +1,248 @@
+package graphapi
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/calbridge/calbridge/local/m365/exchange"
+)
+
+// view is how an answer shows an event.
+type view struct {
+	base      string // scheme://host/v1.0
+	owner     string // object id
+	zone      *exchange.Zone
+	text      bool // bodies as text
+	immutable bool
+	basic     bool // hide what ReadBasic may not see
+	selected  []string
+	expand    []exchange.PropertyID
+	expanded  bool
+}
+
+const (
+	stamp    = "2006-01-02T15:04:05.9999999Z"
+	wall     = "2006-01-02T15:04:05.0000000"
+	noMoment = "0001-01-01T00:00:00Z"
+)
+
+// encodeEvent gives the members of an event in the order of the official sample
+// of POST /me/events (2.2).
+func encodeEvent(e *exchange.Event, v view) object {
+	id := v.id(e)
+	o := object{
+		{"@odata.etag", `W/"` + e.ChangeKey + `"`},
+		{"id", id},
+		{"createdDateTime", e.Created.UTC().Format(stamp)},
+		{"lastModifiedDateTime", e.Modified.UTC().Format(stamp)},
+		{"changeKey", e.ChangeKey},
+		{"categories", e.Categories},
+		{"transactionId", orNull(e.TransactionID)},
+		{"originalStartTimeZone", e.StartZone},
+		{"originalEndTimeZone", e.EndZone},
+		{"iCalUId", e.ICalUID},
+		{"reminderMinutesBeforeStart", e.ReminderMinutes},
+		{"isReminderOn", e.ReminderOn},
+		{"hasAttachments", false},
+		{"subject", e.Subject},
+		{"bodyPreview", exchange.Preview(e.Body)},
+		{"importance", e.Importance},
+		{"sensitivity", e.Sensitivity},
+		{"isAllDay", e.AllDay},
+		{"isCancelled", e.Cancelled},
+		{"isOrganizer", true},
+		{"responseRequested", e.ResponseRequested},
+		{"seriesMasterId", nil},
+		{"showAs", e.ShowAs},
+		{"type", eventType(e)},
+		{"webLink", "https://outlook.office365.com/owa/?itemid=" + url.QueryEscape(id) + "&exvsurl=1&path=/calendar/item"},
+		{"onlineMeetingUrl", nil},
+		{"isOnlineMeeting", e.OnlineMeeting},
+		{"onlineMeetingProvider", e.OnlineMeetingProvider},
+		{"allowNewTimeProposals", e.AllowNewTimeProposals},
+		{"occurrenceId", nil},
+		{"isDraft", e.Draft},
+		{"hideAttendees", e.HideAttendees},
+		{"responseStatus", object{{"response", "organizer"}, {"time", noMoment}}},
+		{"body", v.body(e)},
+		{"start", v.time(e.From, e.Start, e.AllDay)},
+		{"end", v.time(e.To, e.End, e.AllDay)},
+		{"location", firstLocation(e.Locations)},
+		{"locations", encodeLocations(e.Locations)},
+		{"recurrence", encodeRecurrence(e.Recurrence)},
+		{"attendees", encodeAttendees(e.Attendees)},
+		{"organizer", object{{"emailAddress", encodeAddress(e.Organizer)}}},
+		{"onlineMeeting", nil},
+	}
+	return v.choose(o, e)
+}
+
+// choose applies $select and $expand. The tag and the id always come.
+func (v view) choose(o object, e *exchange.Event) object {
+	if v.selected != nil {
+		o = slices.DeleteFunc(o, func(m member) bool {
+			return m.name != "@odata.etag" && m.name != "id" && !slices.Contains(v.selected, strings.ToLower(m.name))
+		})
+	}
+	if v.basic {
+		o = slices.DeleteFunc(o, func(m member) bool { return m.name == "body" || m.name == "bodyPreview" })
+	}
+	if properties := v.properties(e); v.expanded && len(properties) > 0 {
+		o = append(o, member{"singleValueExtendedProperties", properties})
+	}
+	return o
+}
+
+func (v view) properties(e *exchange.Event) []object {
+	var found []object
+	for _, id := range v.expand {
+		if value, ok := e.Property(id); ok {
+			found = append(found, object{{"id", id.String()}, {"value", value}})
+		}
+	}
+	return found
+}
+
+func (v view) id(e *exchange.Event) string {
+	if v.immutable {
+		return e.ID
+	}
+	return e.MutableID
+}
+
+func (v view) body(e *exchange.Event) object {
+	if v.text {
+		return object{{"contentType", "text"}, {"content", exchange.Text(e.Body)}}
+	}
+	return object{{"contentType", "html"}, {"content", e.Body}}
+}
+
+// time shows a start or end in UTC or the zone that Prefer names. An all-day
+// event is a date: midnight whatever the zone (2.3).
+func (v view) time(at time.Time, given exchange.Time, allDay bool) object {
+	name := "UTC"
+	if v.zone != nil {
+		name = v.zone.Name
+		at = at.In(v.zone.Location)
+	}
+	shown := at.Format(wall)
+	if date, _, ok := strings.Cut(given.DateTime, "T"); allDay && ok {
+		shown = date + "T00:00:00.0000000"
+	}
+	return object{{"dateTime", shown}, {"timeZone", name}}
+}
+
+func eventType(e *exchange.Event) string {
+	if e.Recurrence != nil {
+		return "seriesMaster"
+	}
+	return "singleInstance"
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func encodeAddress(a exchange.Address) object {
+	return object{{"name", a.Name}, {"address", a.Address}}
+}
+
+func encodeAttendees(all []exchange.Attendee) []object {
+	encoded := make([]object, 0, len(all))
+	for _, a := range all {
+		encoded = append(encoded, object{
+			{"type", a.Type},
+			{"status", object{{"response", "none"}, {"time", noMoment}}},
+			{"emailAddress", encodeAddress(a.Address)},
+		})
+	}
+	return encoded
+}
+
+func firstLocation(all []exchange.Location) object {
+	if len(all) == 0 {
+		return object{{"displayName", ""}, {"locationType", "default"}, {"uniqueIdType", "unknown"},
+			{"address", object{}}, {"coordinates", object{}}}
+	}
+	return encodeLocation(all[0])
+}
+
+func encodeLocations(all []exchange.Location) []object {
+	encoded := make([]object, 0, len(all))
+	for _, l := range all {
+		encoded = append(encoded, encodeLocation(l))
+	}
+	return encoded
+}
+
+// encodeLocation gives a name-only location the name as its unique id (2.2).
+func encodeLocation(l exchange.Location) object {
+	kind, unique, uniqueKind := l.Type, l.UniqueID, l.UniqueIDType
+	if kind == "" {
+		kind = "default"
+	}
+	if unique == "" {
+		unique, uniqueKind = l.Name, "private"
+	}
+	if uniqueKind == "" {
+		uniqueKind = "unknown"
+	}
+	o := object{{"displayName", l.Name}, {"locationType", kind}, {"uniqueId", unique}, {"uniqueIdType", uniqueKind}}
+	o = o.some("locationEmailAddress", l.Email).some("locationUri", l.URI)
+	address := object{}.some("street", l.Street).some("city", l.City).some("state", l.State).
+		some("countryOrRegion", l.Country).some("postalCode", l.PostalCode)
+	coordinates := object{}
+	if l.Placed {
+		coordinates = object{{"latitude", l.Latitude}, {"longitude", l.Longitude}}
+	}
+	return append(o, member{"address", address}, member{"coordinates", coordinates})
+}
+
+// some appends a member if it is not empty.
+func (o object) some(name, value string) object {
+	if value == "" {
+		return o
+	}
+	return append(o, member{name, value})
+}
+
+func encodeRecurrence(r *exchange.Recurrence) any {
+	if r == nil {
+		return nil
+	}
+	return object{
+		{"pattern", object{
+			{"type", r.Pattern.Type}, {"interval", r.Pattern.Interval}, {"month", r.Pattern.Month},
+			{"dayOfMonth", r.Pattern.DayOfMonth}, {"daysOfWeek", r.Pattern.DaysOfWeek},
+			{"firstDayOfWeek", r.Pattern.FirstDayOfWeek}, {"index", r.Pattern.Index},
+		}},
+		{"range", object{
+			{"type", r.Range.Type}, {"startDate", r.Range.StartDate}, {"endDate", r.Range.EndDate},
+			{"recurrenceTimeZone", r.Range.Zone}, {"numberOfOccurrences", r.Range.Count},
+		}},
+	}
+}
+
+func encodeCalendar(c exchange.Calendar) object {
+	return object{
+		{"id", c.ID},
+		{"name", c.Name},
+		{"color", "auto"},
+		{"hexColor", ""},
+		{"isDefaultCalendar", c.Default},
+		{"changeKey", c.ChangeKey},
+		{"canShare", true},
+		{"canViewPrivateItems", true},
+		{"canEdit", true},
+		{"allowedOnlineMeetingProviders", []string{"teamsForBusiness"}},
+		{"defaultOnlineMeetingProvider", "teamsForBusiness"},
+		{"isTallyingResponses", c.Default},
+		{"isRemovable", !c.Default},
+		{"owner", encodeAddress(c.Owner)},
+	}
+}

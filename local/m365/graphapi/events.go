@@ -1,0 +1,276 @@
+package graphapi
+
+import (
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/calbridge/calbridge/local/m365/exchange"
+)
+
+// view prepares how the answer shows events: Prefer, $select, $expand.
+func (a *API) view(r *request, route Route) (view, query, preferences, error) {
+	p, err := a.preferences(r.header)
+	if err != nil {
+		return view{}, query{}, p, err
+	}
+	q, err := parseQuery(r.query)
+	if err != nil {
+		return view{}, query{}, p, err
+	}
+	owner := route.User
+	if u, err := a.store.User(r.caller.Tenant, route.User); err == nil {
+		owner = u.ObjectID
+	}
+	return view{
+		base: r.base, owner: owner, zone: p.zone, text: p.text, immutable: p.immutable,
+		basic: r.caller.basicOnly(), selected: q.Select, expand: q.Expand, expanded: q.Expand != nil,
+	}, q, p, nil
+}
+
+// context is @odata.context of an answer about events or calendars.
+func (v view) context(what string) member {
+	selected := ""
+	if len(v.selected) > 0 {
+		selected = "(" + strings.Join(v.selected, ",") + ")"
+	}
+	return member{"@odata.context", v.base + "/$metadata#users('" + v.owner + "')/" + strings.Replace(what, "*", selected, 1)}
+}
+
+// one answers with a single event.
+func (v view) one(status int, e exchange.Event, p preferences) answer {
+	out := ok(status, append(object{v.context("events*/$entity")}, encodeEvent(&e, v)...))
+	return out.prefer(p)
+}
+
+func (a answer) prefer(p preferences) answer {
+	if applied := p.applied(); applied != "" {
+		a.header.Set("Preference-Applied", applied)
+	}
+	return a
+}
+
+// change reads the body of a create or update.
+func (r *request) change() (exchange.Change, error) {
+	kind, _, err := mime.ParseMediaType(r.header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		return exchange.Change{}, badBody("Write requests (excluding DELETE) must contain the Content-Type header declaration.")
+	}
+	return DecodeEvent(r.body)
+}
+
+func (a *API) create(r *request, route Route) answer {
+	v, _, p, err := a.view(r, route)
+	if err != nil {
+		return r.fail(err)
+	}
+	c, err := r.change()
+	if err != nil {
+		return r.fail(err)
+	}
+	e, err := a.store.Create(r.caller.Tenant, route.User, route.Calendar, c)
+	if err != nil {
+		return r.failEvent(err, v, a, route)
+	}
+	v.expanded = false // never in the answer to a write (2.8)
+	out := v.one(http.StatusCreated, e, p)
+	out.header.Set("Location", v.base+"/users('"+v.owner+"')/events('"+url.PathEscape(v.id(&e))+"')")
+	return out
+}
+
+// failEvent shows the id of a duplicate's event in the form that was asked for.
+func (r *request) failEvent(err error, v view, a *API, route Route) answer {
+	var refused *exchange.Error
+	if e, ok := err.(*exchange.Error); ok && e.ExistingID != "" && !v.immutable {
+		shown := *e
+		if existing, err := a.store.Event(r.caller.Tenant, route.User, e.ExistingID); err == nil {
+			shown.ExistingID = existing.MutableID
+		}
+		refused = &shown
+	}
+	if refused != nil {
+		return r.fail(refused)
+	}
+	return r.fail(err)
+}
+
+func (a *API) get(r *request, route Route) answer {
+	v, _, p, err := a.view(r, route)
+	if err != nil {
+		return r.fail(err)
+	}
+	e, err := a.store.Event(r.caller.Tenant, route.User, route.Event)
+	if err != nil {
+		return r.fail(err)
+	}
+	return v.one(http.StatusOK, e, p)
+}
+
+func (a *API) update(r *request, route Route) answer {
+	v, _, p, err := a.view(r, route)
+	if err != nil {
+		return r.fail(err)
+	}
+	c, err := r.change()
+	if err != nil {
+		return r.fail(err)
+	}
+	e, err := a.store.Update(r.caller.Tenant, route.User, route.Event, c, r.header.Get("If-Match"))
+	if err != nil {
+		return r.fail(err)
+	}
+	v.expanded = false
+	return v.one(http.StatusOK, e, p)
+}
+
+func (a *API) delete(r *request, route Route) answer {
+	if err := a.store.Delete(r.caller.Tenant, route.User, route.Event, r.header.Get("If-Match")); err != nil {
+		return r.fail(err)
+	}
+	return answer{status: http.StatusNoContent, header: http.Header{}}
+}
+
+func (a *API) list(r *request, route Route) answer {
+	v, q, p, err := a.view(r, route)
+	if err != nil {
+		return r.fail(err)
+	}
+	calendar, err := a.folder(r, route)
+	if err != nil {
+		return r.fail(err)
+	}
+	found, err := a.store.List(r.caller.Tenant, route.User, calendar, q.Filter)
+	if err != nil {
+		return r.fail(err)
+	}
+	sortEvents(found, q.OrderBy)
+	return r.page(found, v, q, p, "events*")
+}
+
+// folder is the calendar that a path names, "" for the whole mailbox.
+func (a *API) folder(r *request, route Route) (string, error) {
+	if !route.Default {
+		return route.Calendar, nil
+	}
+	c, err := a.store.Calendar(r.caller.Tenant, route.User, "")
+	return c.ID, err
+}
+
+func (a *API) calendarView(r *request, route Route) answer {
+	v, q, p, err := a.view(r, route)
+	if err != nil {
+		return r.fail(err)
+	}
+	if q.From.IsZero() || q.To.IsZero() {
+		return r.refusal(http.StatusBadRequest, "ErrorInvalidParameter",
+			"This request requires a time window specified by the query string parameters StartDateTime and EndDateTime.", "")
+	}
+	calendar, err := a.folder(r, route)
+	if err != nil {
+		return r.fail(err)
+	}
+	found, err := a.store.View(r.caller.Tenant, route.User, calendar, q.From, q.To)
+	if err != nil {
+		return r.fail(err)
+	}
+	if q.Filter != nil {
+		kept := found[:0]
+		for i := range found {
+			if q.Filter(&found[i]) {
+				kept = append(kept, found[i])
+			}
+		}
+		found = kept
+	}
+	sortEvents(found, q.OrderBy)
+	return r.page(found, v, q, p, "calendarView*")
+}
+
+// page answers with part of a list and a link to the rest. Ten items unless the
+// request says else (section 1).
+func (r *request) page(found []exchange.Event, v view, q query, p preferences, what string) answer {
+	size := 10
+	if p.pageSize > 0 {
+		size = p.pageSize
+	}
+	if q.Top > 0 {
+		size = q.Top
+	}
+	o := object{v.context(what)}
+	if q.Count {
+		o = append(o, member{"@odata.count", len(found)})
+	}
+	rest := found[min(q.Skip, len(found)):]
+	shown := rest[:min(size, len(rest))]
+	items := make([]object, 0, len(shown))
+	for i := range shown {
+		items = append(items, encodeEvent(&shown[i], v))
+	}
+	o = append(o, member{"value", items})
+	if len(rest) > size {
+		o = append(o, member{"@odata.nextLink", r.base + "/" + r.path + "?" + skipTo(r.query, q.Skip+size)})
+	}
+	return ok(http.StatusOK, o).prefer(p)
+}
+
+// skipTo replaces $skip in a raw query.
+func skipTo(raw string, n int) string {
+	var parts []string
+	for part := range strings.SplitSeq(raw, "&") {
+		name, _, _ := strings.Cut(part, "=")
+		if name, err := url.PathUnescape(name); err == nil && part != "" && strings.TrimPrefix(strings.ToLower(name), "$") != "skip" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(append(parts, "%24skip="+strconv.Itoa(n)), "&")
+}
+
+func (a *API) calendar(r *request, route Route) answer {
+	v, _, p, err := a.viewCalendar(r, route)
+	if err != nil {
+		return r.fail(err)
+	}
+	c, err := a.store.Calendar(r.caller.Tenant, route.User, route.Calendar)
+	if err != nil {
+		return r.fail(err)
+	}
+	return ok(http.StatusOK, append(object{v.context("calendar/$entity")}, selectMembers(encodeCalendar(c), v.selected)...)).prefer(p)
+}
+
+func (a *API) calendars(r *request, route Route) answer {
+	v, _, p, err := a.viewCalendar(r, route)
+	if err != nil {
+		return r.fail(err)
+	}
+	all, err := a.store.Calendars(r.caller.Tenant, route.User)
+	if err != nil {
+		return r.fail(err)
+	}
+	items := make([]object, 0, len(all))
+	for _, c := range all {
+		items = append(items, selectMembers(encodeCalendar(c), v.selected))
+	}
+	return ok(http.StatusOK, object{v.context("calendars"), {"value", items}}).prefer(p)
+}
+
+// viewCalendar is view with $select over a calendar's properties.
+func (a *API) viewCalendar(r *request, route Route) (view, query, preferences, error) {
+	found, err := options(r.query)
+	if err != nil {
+		return view{}, query{}, preferences{}, err
+	}
+	bare := *r
+	bare.query = ""
+	v, q, p, err := a.view(&bare, route)
+	if err != nil {
+		return v, q, p, err
+	}
+	if s, ok := found["select"]; ok {
+		if v.selected, err = selectOf(s, encodeCalendar(exchange.Calendar{})); err != nil {
+			return v, q, p, err
+		}
+	}
+	return v, q, p, nil
+}
