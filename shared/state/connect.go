@@ -98,7 +98,8 @@ func newAzure(endpoint string, options *Options) (*Azure, *aztables.ClientOption
 	if o.Transport == nil {
 		o.Transport = newTransport(o.Parallel)
 	}
-	a := &Azure{endpoint: endpoint, timeout: o.Timeout, client: &http.Client{Transport: o.Transport}}
+	client := &http.Client{Transport: o.Transport, CheckRedirect: noRedirect}
+	a := &Azure{endpoint: endpoint, timeout: o.Timeout, client: client}
 	return a, &aztables.ClientOptions{ClientOptions: policy.ClientOptions{
 		PerCallPolicies: []policy.Policy{exchangePolicy{}},
 		Retry:           policy.RetryOptions{MaxRetries: -1, TryTimeout: o.Timeout},
@@ -124,6 +125,10 @@ func newTransport(parallel int) *http.Transport {
 		DisableCompression:    true, // the service sends none, and bodies are read raw
 	}
 }
+
+// noRedirect: the service never redirects, and a followed redirect would turn a
+// write into a GET whose 200 means nothing.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 type connectionSettings map[string]string
 

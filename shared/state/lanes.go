@@ -138,6 +138,18 @@ func (l *Lanes) Open(ctx context.Context, lane key.Key, now time.Time, enough in
 	}
 }
 
+// Lane reads the lane row alone; an empty one when there is none.
+func (l *Lanes) Lane(ctx context.Context, lane key.Key) (Lane, error) {
+	e, err := l.tables.Get(ctx, tableLanes, lane.String(), laneRow)
+	if errors.Is(err, ErrNotFound) {
+		return Lane{Key: lane}, nil
+	}
+	if err != nil {
+		return Lane{}, fmt.Errorf("state.Lane %s: %w", lane, err)
+	}
+	return parseLane(lane, e), nil
+}
+
 func parseLane(lane key.Key, e Entity) Lane {
 	s := func(name string) string { v, _ := e.Props[name].(string); return v }
 	notBefore, _ := e.Props["notBefore"].(time.Time)
@@ -198,7 +210,6 @@ func (l *Lanes) Owe(ctx context.Context, d Debt) error {
 	return nil
 }
 
-
 // SetNotBefore remembers until when Graph asked to be left alone.
 func (l *Lanes) SetNotBefore(ctx context.Context, lane key.Key, until time.Time) error {
 	_, err := l.tables.Apply(ctx, tableLanes, []Change{{InsertOrMerge, Entity{Partition: lane.String(), Row: laneRow,
@@ -208,8 +219,6 @@ func (l *Lanes) SetNotBefore(ctx context.Context, lane key.Key, until time.Time)
 	}
 	return nil
 }
-
-
 
 // Intent is what an attempt is about to do; it is saved before anything is done.
 type Intent struct {

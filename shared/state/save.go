@@ -124,10 +124,21 @@ func (u Update) changes(lane key.Key) ([]Change, error) {
 				Props: map[string]any{"v": version, "delivery": u.After.Key.String()}}})
 		}
 	}
+	stays := map[string]bool{} // settled and owed again at the same time: nothing to change
+	for _, o := range u.Owe {
+		stays[OwedRow(o.Priority, o.Due, o.Delivery, o.Nonce)] = false
+	}
 	for _, o := range u.Settle {
+		if _, again := stays[o.Row]; again {
+			stays[o.Row] = true
+			continue
+		}
 		out = append(out, Change{Delete, Entity{Partition: partition, Row: o.Row}})
 	}
 	for _, o := range u.Owe {
+		if stays[OwedRow(o.Priority, o.Due, o.Delivery, o.Nonce)] {
+			continue
+		}
 		props := map[string]any{"v": version}
 		if o.Look {
 			props["look"] = true

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/calbridge/calbridge/shared/event"
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// question is one call of the ask, for one slot.
+type question struct {
+	slot *slot
+	home state.Home
+	call graph.Call
+}
+
+// ask looks into the calendar for every slot that is in doubt: by the event ids
+// of row and intent; where none is alive, and for every look, by mark in each
+// mailbox that row, intent or look names.
+func (t *turn) ask(ctx context.Context) {
+	var byID []question
+	for _, s := range t.slots {
+		if !s.asks() {
+			continue
+		}
+		s.seen = nil
+		for _, ref := range s.refs() {
+			byID = append(byID, question{s, ref.home, graph.Call{Op: graph.Get, Mailbox: ref.home.Mailbox, Event: ref.event}})
+		}
+	}
+	t.answer(ctx, byID)
+	var byMark []question
+	for _, s := range t.slots {
+		if !s.asks() || len(s.seen) > 0 && s.why != lookDue {
+			continue
+		}
+		for _, home := range t.homes(s) {
+			byMark = append(byMark, question{s, home, graph.Call{Op: graph.Find, Mailbox: home.Mailbox, Mark: s.row.Key.Hex()}})
+		}
+	}
+	t.answer(ctx, byMark)
+}
+
+func (s *slot) asks() bool { return s.fate == open && s.why != notAsked && !s.want.hold }
+
+// ref is an event by its id and mailbox.
+type ref struct {
+	event string
+	home  state.Home
+}
+
+// refs are the events that row and intent name, and the one a duplicate named.
+func (s *slot) refs() []ref {
+	var out []ref
+	add := func(event string, home state.Home) {
+		if event != "" && !slices.ContainsFunc(out, func(r ref) bool { return r.event == event }) {
+			out = append(out, ref{event, home})
+		}
+	}
+	add(s.row.Event, s.row.Home)
+	add(s.row.Intent.Event, s.row.Intent.Home)
+	add(s.existing, s.want.home)
+	return out
+}
+
+// homes are the mailboxes in which an event of the delivery may live.
+// Only the tenant that the organisation is bound to may be called (I7).
+func (t *turn) homes(s *slot) []state.Home {
+	var out []state.Home
+	for _, h := range append([]state.Home{s.want.home, s.row.Home, s.row.Intent.Home}, s.row.Look.Homes...) {
+		if h.Mailbox != "" && h.Tenant == t.org.State.Tenant && !slices.Contains(out, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// answer makes the calls and adds what they showed to the slots.
+func (t *turn) answer(ctx context.Context, questions []question) {
+	calls := make([]graph.Call, len(questions))
+	for i, q := range questions {
+		calls[i] = q.call
+	}
+	for i, r := range t.do(ctx, calls) {
+		q := questions[i]
+		t.note(q.slot, q.call.Op.String(), entryOf(r))
+		switch {
+		case r.Err == nil && q.call.Op == graph.Get:
+			q.slot.seen = append(q.slot.seen, found{r.Event, q.home})
+		case r.Err == nil:
+			for _, e := range r.Found {
+				q.slot.seen = append(q.slot.seen, found{e, q.home})
+			}
+		case q.slot.fate != open || q.slot.want.hold:
+		case r.Err.Kind == graph.Gone && q.call.Op == graph.Get:
+		case closedFor(r.Err, q.home, q.slot.want.home):
+		default:
+			t.fail(q.slot, r.Err)
+		}
+	}
+}
+
+// closedFor reports whether an old mailbox of the target does not exist any
+// more: then nothing of ours lives there.
+func closedFor(err *graph.Error, home, today state.Home) bool {
+	return home != today && today.Mailbox != "" && err.Kind == graph.Unreachable && err.Reason == graph.ReasonNotFound
+}
+
+// do makes calls, at most 20 in one request, each request with its own deadline.
+func (t *turn) do(ctx context.Context, calls []graph.Call) []graph.Result {
+	const most = 20
+	var out []graph.Result
+	for len(out) < len(calls) {
+		chunk := calls[len(out):min(len(out)+most, len(calls))]
+		call, cancel := context.WithTimeout(ctx, callDeadline)
+		results := t.calendar.Do(call, t.org.State.Tenant, chunk)
+		cancel()
+		out = append(out, results...)
+	}
+	return out
+}
+
+// plan decides every open slot.
+func (t *turn) plan() {
+	for _, s := range t.slots {
+		if s.fate != open {
+			continue
+		}
+		s.replan()
+	}
+}
+
+func (s *slot) replan() {
+	s.step = plan(s.row, s.want, s.why, s.seen, s.mine)
+	if s.step.op == state.OpPatch && s.step.outcome == final {
+		s.set = s.fields()
+	}
+}
+
+// mergeBodies reads the bodies of events whose text of ours changed, and puts the
+// new text between the markers; what people wrote around it goes back unchanged.
+func (t *turn) mergeBodies(ctx context.Context) {
+	var questions []question
+	for _, s := range t.slots {
+		if s.fate == open && s.step.op == state.OpPatch && s.set.Has(event.Body) {
+			questions = append(questions, question{s, s.step.home,
+				graph.Call{Op: graph.Get, Mailbox: s.step.home.Mailbox, Event: s.step.event, WithBody: true}})
+		}
+	}
+	calls := make([]graph.Call, len(questions))
+	for i, q := range questions {
+		calls[i] = q.call
+	}
+	for i, r := range t.do(ctx, calls) {
+		s := questions[i].slot
+		t.note(s, "read", entryOf(r))
+		switch {
+		case r.Err == nil:
+			s.merged, _ = event.Merge(r.Event.Body, s.want.event.Body)
+			s.ifMatch = r.Event.ChangeKey
+		case r.Err.Kind == graph.Gone:
+			s.merged, s.ifMatch = s.want.event.Body, "" // the patch will find it gone, and ask
+		default:
+			t.fail(s, r.Err)
+			if s.fate == open { // the mailbox is closed: the plan is another one
+				s.replan()
+			}
+		}
+	}
+}
+
+// fields are the parts of the event that a patch sends: what changed since the
+// last confirmed content, or all where that is not known to be there any more.
+func (s *slot) fields() event.Fields {
+	if s.why != notAsked {
+		k := s.step.keep
+		if k == nil || k.event.ID != s.row.Event || !graph.SameVersion(k.event.ChangeKey, s.row.ChangeKey) {
+			return event.All
+		}
+	}
+	return event.Changed(s.row.Print, *s.want.event)
+}
+
+func graphError(err error) *graph.Error {
+	var e *graph.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &graph.Error{Kind: graph.Transient, Unanswered: true, Cause: err}
+}
+
+func entryOf(r graph.Result) state.Entry {
+	e := state.Entry{Status: r.Status, RequestID: r.RequestID, EventID: r.Event.ID}
+	if r.Err != nil {
+		e.Code = r.Err.Code
+		if e.Code == "" {
+			e.Code = r.Err.Kind.String()
+		}
+	}
+	return e
+}

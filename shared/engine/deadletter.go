@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/booking"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/outbound"
+	"github.com/calbridge/calbridge/shared/queue"
+)
+
+// maxRounds is how often a dead letter goes back to work.
+const maxRounds = 3
+
+// DeadLetter takes a message from the dead-letter queue of source. It touches no
+// delivery and no calendar, because it runs outside the lane: the message goes
+// back to its queue, later, three times; then a lane is told to give up what it
+// owed, which becomes files and an alert, and a booking goes to bookings-rejected.
+func (e *Engine) DeadLetter(ctx context.Context, source string, m queue.Message) error {
+	round := property(m, "round") + 1
+	e.log.WarnContext(ctx, "dead letter", "queue", source, "message", m.ID, "round", round)
+	if source == queue.Bookings && round > maxRounds {
+		return e.giveUpBooking(ctx, m)
+	}
+	next := queue.Message{ID: fmt.Sprintf("%s.%d", baseID(m), round), SessionID: m.SessionID, Subject: m.Subject,
+		ContentType: m.ContentType, Body: m.Body, ScheduledFor: e.now().Add(e.backoff(int(round), time.Minute, time.Hour)),
+		Properties: map[string]any{"round": round}}
+	if trace, ok := m.Properties["traceparent"]; ok {
+		next.Properties["traceparent"] = trace
+	}
+	if source == queue.Deliveries && round > maxRounds {
+		next.Body = []byte(`{"v":1,"op":"` + opGiveUp + `"}`)
+		next.ScheduledFor = time.Time{}
+		next.Properties = map[string]any{"before": e.now().UTC().Format(time.RFC3339Nano)}
+		next.ID = key.Random()
+	}
+	return e.send(ctx, source, next)
+}
+
+// giveUpBooking rejects a booking that could not be taken in, with an alert.
+func (e *Engine) giveUpBooking(ctx context.Context, m queue.Message) error {
+	bad := &booking.Invalid{Faults: []booking.Fault{{Code: reasonGaveUp,
+		Detail: "The booking could not be stored, however often it was tried; send it again, or redrive it."}}}
+	var known *booking.Invalid
+	if d, err := booking.Decode(m.Body); err == nil {
+		bad.Organization, bad.ID = d.Booking.Organization, d.Booking.ID
+	} else if errors.As(err, &known) {
+		bad.Organization, bad.ID = known.Organization, known.ID
+	}
+	alert := outbound.Alert{ID: key.UUID("alert/booking/" + m.ID), Code: "dead-letter", State: "raised",
+		Message: "A booking message was given up and lies in bookings-rejected.", Booking: bad.ID}
+	if err := e.send(ctx, queue.Changes, message(alert.Event(e.origin(bad.Organization)))); err != nil {
+		return err
+	}
+	return e.reject(ctx, m, bad)
+}
+
+// beforeOf reads which debts a give-up means: those made before it.
+func beforeOf(m queue.Message) time.Time {
+	text, _ := m.Properties["before"].(string)
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}

@@ -1,0 +1,171 @@
+// Package engine is what Calbridge does: it takes bookings in, keeps what each
+// target is owed, and makes calendars hold it.
+//
+// # How a booking reaches a calendar
+//
+// Submit puts a booking on the queue; Intake stores the highest revision and adds
+// debt to every target's lane; Write serves one lane: it loads the latest booking,
+// decides, plans one attempt per delivery, saves it as an intent, calls Graph,
+// publishes, and saves the result. Every message only wakes a lane; what is owed
+// stands in the tables. Each step may be repeated, and a kill between any two is
+// repaired by the next wake-up (write-path.md; the algorithm is explored there as
+// a model, and plan is its function of the same name).
+//
+// # Errors
+//
+// Intake, Write and DeadLetter return an error only when the bus refuses a send:
+// only then does a redelivery heal anything. When tables, Graph or Entra are down
+// they send the message again, scheduled later, and succeed.
+//
+// Effects go through state.Tables, queue.Sender, graph.Calendar and a clock, so
+// that a test can stop the engine before and after each of them.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// Times of the write path (write-path.md sections 1, 3 and 4).
+const (
+	callDeadline = 20 * time.Second // of one request to Graph
+	intentLife   = 60 * time.Second // an older intent makes no call
+	lookDelay    = 10 * time.Minute // until what an overtaken attempt did must have landed
+	heldDelay    = 24 * time.Hour   // between looks that cannot be taken
+	giveUpAfter  = 24 * time.Hour   // of failures that may pass
+)
+
+// maxRows is how many deliveries one invocation serves: a $batch takes no more.
+const maxRows = 20
+
+// Organizations finds an organisation's effective settings. It returns
+// state.ErrNotFound for one that is unknown or deleted.
+type Organizations interface {
+	Organization(ctx context.Context, id string) (organization.Organization, error)
+}
+
+// Effects are what the engine acts on.
+type Effects struct {
+	Tables        state.Tables
+	Bus           queue.Sender
+	Calendar      graph.Calendar
+	Organizations Organizations
+}
+
+// Options may be nil, and so may each part.
+type Options struct {
+	// PublicURL is the outside base URL, without /api.
+	PublicURL string
+	Now       func() time.Time
+	// Jitter returns numbers from 0 to 1.
+	Jitter func() float64
+	Log    *slog.Logger
+	// Parallel is how many table requests of one invocation run at once; 0 means 8.
+	Parallel int
+}
+
+// Engine is safe for concurrent use and keeps nothing between calls.
+type Engine struct {
+	lanes    *state.Lanes
+	bookings *state.Bookings
+	people   *state.People
+	due      *state.Due
+	ledger   *state.Ledger
+
+	bus       queue.Sender
+	calendar  graph.Calendar
+	orgs      Organizations
+	publicURL string
+	now       func() time.Time
+	jitter    func() float64
+	log       *slog.Logger
+	parallel  int
+}
+
+// New returns an engine over its effects.
+func New(fx Effects, o *Options) *Engine {
+	if o == nil {
+		o = &Options{}
+	}
+	e := &Engine{
+		lanes: state.NewLanes(fx.Tables), bookings: state.NewBookings(fx.Tables), people: state.NewPeople(fx.Tables),
+		due: state.NewDue(fx.Tables), ledger: state.NewLedger(fx.Tables),
+		bus: fx.Bus, calendar: fx.Calendar, orgs: fx.Organizations,
+		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, parallel: o.Parallel,
+	}
+	if e.now == nil {
+		e.now = time.Now
+	}
+	if e.jitter == nil {
+		e.jitter = rand.Float64
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.parallel == 0 {
+		e.parallel = 8
+	}
+	return e
+}
+
+// busError is a refusal of the bus: the one failure that only a redelivery heals.
+type busError struct{ err error }
+
+func (e *busError) Error() string { return "bus: " + e.err.Error() }
+func (e *busError) Unwrap() error { return e.err }
+
+// send sends, also when the invocation's own time is up: what was decided must
+// not be forgotten for want of a second.
+func (e *Engine) send(ctx context.Context, entity string, messages ...queue.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := e.bus.Send(ctx, entity, messages...); err != nil {
+		return &busError{fmt.Errorf("send to %s: %w", entity, err)}
+	}
+	return nil
+}
+
+// again ends an invocation that failed: a refusal of the bus is returned; after
+// anything else the message is sent once more, later, under a new id.
+func (e *Engine) again(ctx context.Context, entity string, m queue.Message, err error) error {
+	var refused *busError
+	if err == nil || errors.As(err, &refused) {
+		return err
+	}
+	attempt := property(m, "attempt") + 1
+	e.log.WarnContext(ctx, "postponed", "queue", entity, "attempt", attempt, "error", err)
+	next := m
+	next.ID = fmt.Sprintf("%s.%d", baseID(m), attempt)
+	next.ScheduledFor = e.now().Add(e.backoff(int(attempt), time.Second, 5*time.Minute))
+	next.Properties = withProperty(m, "attempt", attempt)
+	return e.send(ctx, entity, next)
+}
+
+// backoff doubles from first to at most last, plus or minus a fifth.
+func (e *Engine) backoff(attempt int, first, last time.Duration) time.Duration {
+	d := first
+	for ; attempt > 1 && d < last; attempt-- {
+		d *= 2
+	}
+	d = min(d, last)
+	return d + time.Duration((e.jitter()-0.5)*0.4*float64(d))
+}
+
+// wake is the message that makes somebody look at a lane.
+func wake(lane key.Key, at time.Time) queue.Message {
+	return queue.Message{ID: key.Random(), SessionID: lane.String(), ContentType: "application/json",
+		Body: []byte(`{"v":1,"op":"wake"}`), ScheduledFor: at}
+}

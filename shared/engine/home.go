@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/booking"
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// settleHome finds the mailbox that the lane's target has today. It asks Graph
+// only when the address or the tenant changed since it was last asked.
+func (t *turn) settleHome(ctx context.Context) error {
+	tenant := t.org.State.Tenant
+	if t.info.Home.Tenant == tenant && tenant != "" && t.info.ResolvedAddress == t.info.Address {
+		t.home = t.info.Home
+	} else if err := t.learnHome(ctx, tenant); err != nil {
+		return err
+	}
+	for _, s := range t.slots {
+		s.want.home = t.home
+		if s.fate != open || s.want.event == nil || t.home.Mailbox == booking.Normal(t.info.Address) {
+			continue
+		}
+		if err := t.shareMailbox(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learnHome asks Graph which mailbox answers for the lane's address, if somebody
+// wants to be written there.
+func (t *turn) learnHome(ctx context.Context, tenant string) error {
+	wanted := func(s *slot) bool { return s.fate == open && s.want.event != nil }
+	needed := false
+	for _, s := range t.slots {
+		needed = needed || wanted(s)
+	}
+	if !needed {
+		return nil
+	}
+	if t.info.Address == "" {
+		for _, s := range t.slots {
+			if wanted(s) {
+				s.want = s.want.held(ICS, reasonNotFound)
+			}
+		}
+		return nil
+	}
+	call, cancel := context.WithTimeout(ctx, callDeadline)
+	defer cancel()
+	box, err := t.calendar.Mailbox(call, tenant, t.info.Address)
+	if err != nil {
+		failure := graphError(err)
+		for _, s := range t.slots {
+			if wanted(s) {
+				t.note(s, "mailbox", entryOf(graph.Result{Err: failure, Status: failure.Status}))
+				t.fail(s, failure)
+			}
+		}
+		return nil
+	}
+	t.home, t.learnt = state.Home{Tenant: tenant, Mailbox: box.Address}, true
+	if old := t.info.Home; old.Mailbox != "" && old != t.home {
+		return t.oweAll(ctx)
+	}
+	return nil
+}
+
+// oweAll marks everything else of the lane as owed, behind live work: the target
+// has moved to another mailbox, and its events follow.
+func (t *turn) oweAll(ctx context.Context) error {
+	rows, err := t.lanes.Deliveries(ctx, t.lane, t.start.AddDate(0, 0, -t.org.BackfillPastDays))
+	if err != nil {
+		return err
+	}
+	here := map[key.Key]bool{}
+	for _, s := range t.slots {
+		here[s.row.Key] = true
+	}
+	for _, d := range rows {
+		if here[d.Key] || d.Debt != "" || d.Event == "" {
+			continue
+		}
+		debt := state.Debt{Lane: state.Lane{Key: t.lane}, Delivery: d.Key, Booking: d.Booking, Ends: d.Ends,
+			Priority: state.Bulk, Due: t.start, Nonce: state.NewDebt(t.start)}
+		if err := t.lanes.Owe(ctx, debt); err != nil {
+			return err
+		}
+		t.left[state.OwedRow(debt.Priority, debt.Due, debt.Delivery, debt.Nonce)] = debt.Due
+	}
+	return nil
+}
+
+// shareMailbox finds out whether somebody else on the booking has the same
+// mailbox, known by another address: then one of them gets the event.
+func (t *turn) shareMailbox(ctx context.Context, s *slot) error {
+	if len(s.b.Targets()) == 1 {
+		return nil
+	}
+	if _, ok := owner(s.b, t.info.Target, t.home.Mailbox); ok {
+		s.want = s.want.without(Skipped, reasonDuplicate)
+		return nil
+	}
+	holder, err := t.bookings.Claim(ctx, t.info.Organization, s.row.Booking, t.home.Mailbox, t.lane, invited(s.b))
+	if err != nil {
+		return err
+	}
+	if holder != t.lane {
+		s.want = s.want.without(Skipped, reasonDuplicate)
+	}
+	return nil
+}
+
+// invited are the lanes of those who are to get a booking now.
+func invited(b booking.Booking) []state.Target {
+	var out []state.Target
+	for _, target := range b.Targets() {
+		if target.Kind == key.User && target.Person.Participates() {
+			out = append(out, state.Target{Lane: key.Lane(b.Organization, target.Kind, target.ID)})
+		}
+	}
+	return out
+}
+
+// fail gives a slot the fate that a failure of Graph has. A call that was not
+// answered may still happen, and one that a server failed on may have: then the
+// intent stays, and the next attempt asks.
+func (t *turn) fail(s *slot, err *graph.Error) {
+	switch err.Kind {
+	case graph.Throttled:
+		wait := max(err.RetryAfter, time.Second)
+		t.until = later(t.until, t.now().Add(wait+time.Duration(t.jitter()*float64(time.Second))))
+		s.fate = throttled
+	case graph.Unreachable:
+		t.refuse(s, orReason(err.Reason, graph.ReasonUnavailable))
+	case graph.Invalid:
+		s.alert = err.Code
+		t.refuse(s, reasonRefused)
+	case graph.Unauthorised:
+		if err.Reason != "" && !t.freshConsent() {
+			t.refuse(s, err.Reason)
+			return
+		}
+		s.fate, s.surely = postponed, true
+	default:
+		s.fate, s.surely = postponed, err.Status == 0 && !err.Unanswered
+	}
+}
+
+// refuse ends a slot with a file: its calendar cannot be written. What is there
+// stays, named in the row.
+func (t *turn) refuse(s *slot, reason string) {
+	s.want = s.want.held(ICS, reason)
+	if s.mine { // the call was refused: its number carries this result
+		s.step = step{op: state.OpNone, event: s.row.Event, home: s.row.Home, state: ICS, reason: reason, generation: s.row.Generation}
+		s.fate = done
+	}
+}
+
+// freshConsent reports whether consent may not be visible everywhere yet: then a
+// refusal passes (identity.md section 2).
+func (t *turn) freshConsent() bool {
+	const propagation = 15 * time.Minute
+	return t.now().Sub(t.org.State.ConsentedAt) < propagation
+}
+
+func orReason(reason, otherwise string) string {
+	if reason == "" {
+		return otherwise
+	}
+	return reason
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

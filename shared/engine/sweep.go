@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// Sweep wakes the lanes of bookings that were fanned out more than ten minutes
+// ago and still owe, so that a wake-up that was lost is repaired. It looks back
+// over a day of slots: one request per slot, one per booking in it, one per lane
+// of the booking.
+func (e *Engine) Sweep(ctx context.Context) error {
+	const back = 24 * time.Hour
+	now := e.now()
+	var errs []error
+	for at := now.Add(-back); at.Add(state.SlotLength).Before(now.Add(-state.SlotLength)); at = at.Add(state.SlotLength) {
+		errs = append(errs, e.sweepSlot(ctx, at, now))
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Engine) sweepSlot(ctx context.Context, slot, now time.Time) error {
+	due, err := e.due.Slot(ctx, slot)
+	if err != nil {
+		return err
+	}
+	for _, f := range due {
+		if err := e.sweepBooking(ctx, f, now); err != nil {
+			return err
+		}
+		if err := e.due.Done(ctx, f); err != nil && !errors.Is(err, state.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) sweepBooking(ctx context.Context, f state.FannedOut, now time.Time) error {
+	row, err := e.bookings.Get(ctx, f.Organization, f.Booking)
+	if errors.Is(err, state.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	owing := make([]bool, len(row.Targets))
+	err = e.each(ctx, len(row.Targets), func(ctx context.Context, i int) (err error) {
+		owing[i], err = e.overdue(ctx, row.Targets[i].Lane, now)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var messages []queue.Message
+	for i, yes := range owing {
+		if yes {
+			messages = append(messages, wake(row.Targets[i].Lane, time.Time{}))
+		}
+	}
+	return e.send(ctx, queue.Deliveries, messages...)
+}
+
+// overdue reports whether the first row that a lane owes is a slot old.
+func (e *Engine) overdue(ctx context.Context, lane key.Key, now time.Time) (bool, error) {
+	_, owed, _, err := e.lanes.Open(ctx, lane, now, 1)
+	if err != nil || len(owed) == 0 {
+		return false, err
+	}
+	return owed[0].Due.Before(now.Add(-state.SlotLength)), nil
+}

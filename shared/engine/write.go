@@ -1,0 +1,390 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/calbridge/calbridge/shared/booking"
+	"github.com/calbridge/calbridge/shared/event"
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// Write serves the lane that a message wakes: at most 20 deliveries, live before
+// bulk, oldest first.
+//
+// Cost of a lone delivery that creates or changes an event: four requests to
+// lanes (the owed rows, the delivery, intents, results), one read of the booking,
+// one transaction of the ledger, one request to Graph (one more the first time,
+// to learn the mailbox; two where the body text changed), one send to the topic.
+// Twenty deliveries cost twenty-three requests to lanes, twenty reads of bookings,
+// one transaction of the ledger, one $batch and one send.
+func (e *Engine) Write(ctx context.Context, m queue.Message) error {
+	lane, err := key.Parse(m.SessionID)
+	if err != nil {
+		e.log.ErrorContext(ctx, "wake-up without a lane dropped", "error", err)
+		return nil
+	}
+	t := &turn{Engine: e, lane: lane, start: e.now(), left: map[string]time.Time{}}
+	if opOf(m) == opGiveUp {
+		t.giveUp = beforeOf(m)
+	}
+	return e.again(ctx, queue.Deliveries, m, t.serve(ctx))
+}
+
+// turn is one invocation of a lane.
+type turn struct {
+	*Engine
+	lane   key.Key
+	start  time.Time
+	giveUp time.Time // give up what was owed before; zero means nothing
+	info   state.Lane
+	org    organization.Organization
+	known  bool
+	home   state.Home // today's; zero until it is known
+	learnt bool       // home is news to the lane row
+	slots  []*slot
+	ledger []state.Entry
+	// left are the owed rows that stand, by key, with their due times.
+	left map[string]time.Time
+	more bool // there are owed rows that were not read
+	// until is when Graph may be called again; zero when it may now.
+	until time.Time
+}
+
+// slot is one delivery in a turn.
+type slot struct {
+	stored state.Delivery // as the table has it
+	row    state.Delivery // stored, less what was left behind in another tenant
+	debts  []state.Owed   // all owed rows of the delivery that were read
+	look   *state.Owed    // its look, if it was read as due
+	debt   string         // nonce of the debt when the row was read
+	b      booking.Booking
+	body   state.Booking
+	want   want
+	why    cause
+	seen   []found
+	step   step
+	mine   bool   // the row's intent is ours
+	ours   string // id of our intent
+	fate   fate
+	surely bool   // of postponed: nothing happened at Graph, the intent can go
+	alert  string // code of an alert to publish with the result
+	// existing is the event that a duplicate transaction named.
+	existing string
+	set      event.Fields // what a patch sends
+	merged   string       // the body to send, merged with what stood around ours
+	ifMatch  string
+	tries    int // calls of this turn that met a conflict
+	result   graph.Event
+}
+
+// fate is where a slot stands.
+type fate int
+
+const (
+	open      fate = iota // not decided, or its call is to be made
+	done                  // the step was taken: to be published, unless quiet or part
+	postponed             // failed in a way that may pass
+	throttled             // Graph asked to wait; nothing happened
+	dropped               // somebody else works on the row
+)
+
+func (t *turn) serve(ctx context.Context) error {
+	if err := t.open(ctx); err != nil {
+		return err
+	}
+	if len(t.slots) > 0 {
+		if err := t.load(ctx); err != nil {
+			return err
+		}
+		if err := t.settleHome(ctx); err != nil {
+			return err
+		}
+		if err := t.run(ctx); err != nil {
+			return err
+		}
+	}
+	return t.wakeAgain(ctx)
+}
+
+// run asks, plans, acts, publishes and saves.
+func (t *turn) run(ctx context.Context) error {
+	for _, s := range t.slots {
+		s.why = notAsked
+		switch {
+		case s.look != nil:
+			s.why = lookDue
+		case s.row.Intent.InDoubt():
+			s.why = inDoubt
+		}
+	}
+	const rounds = 4 // a plan, and what a duplicate, a 404 and a conflict ask for
+	for range rounds {
+		t.ask(ctx)
+		t.plan()
+		t.mergeBodies(ctx)
+		if err := t.saveIntents(ctx); err != nil {
+			return err
+		}
+		if !t.call(ctx) {
+			break
+		}
+	}
+	for _, s := range t.slots {
+		if s.fate == open {
+			s.fate = postponed
+		}
+	}
+	if err := t.publish(ctx); err != nil {
+		return err
+	}
+	if err := t.Engine.ledger.Add(ctx, t.lane, t.start, t.ledger); err != nil {
+		return err
+	}
+	return t.saveResults(ctx)
+}
+
+// open reads what the lane owes and picks what this turn serves.
+func (t *turn) open(ctx context.Context) (err error) {
+	var owed []state.Owed
+	if t.info, owed, t.more, err = t.lanes.Open(ctx, t.lane, t.start, maxRows); err != nil {
+		return err
+	}
+	for _, o := range owed {
+		t.left[o.Row] = o.Due
+	}
+	if t.info.NotBefore.After(t.start) {
+		t.until = t.info.NotBefore
+		return nil
+	}
+	slots, err := t.read(ctx, pick(owed, t.start))
+	t.slots = alone(slots)
+	return err
+}
+
+// picked is a delivery that is due, with its owed rows.
+type picked struct {
+	delivery key.Key
+	debts    []state.Owed
+	look     *state.Owed
+}
+
+// pick groups owed rows by delivery and takes the first 20 that are due, in the
+// order of the rows.
+func pick(owed []state.Owed, now time.Time) []picked {
+	var out []picked
+	at := map[key.Key]int{}
+	for _, o := range owed {
+		_, seen := at[o.Delivery]
+		if !seen && !o.Due.After(now) && len(out) < maxRows {
+			at[o.Delivery] = len(out)
+			out = append(out, picked{delivery: o.Delivery})
+		}
+	}
+	for _, o := range owed {
+		i, ok := at[o.Delivery]
+		switch {
+		case !ok:
+		case !o.Look:
+			out[i].debts = append(out[i].debts, o)
+		case !o.Due.After(now):
+			out[i].look = &o
+		}
+	}
+	return out
+}
+
+// read loads the delivery rows. It comes before the bookings are loaded: an
+// older booking must never meet a newer debt.
+func (t *turn) read(ctx context.Context, picks []picked) ([]*slot, error) {
+	slots := make([]*slot, len(picks))
+	err := t.each(ctx, len(picks), func(ctx context.Context, i int) error {
+		d, err := t.lanes.Delivery(ctx, t.lane, picks[i].delivery)
+		if err != nil {
+			return err
+		}
+		slots[i] = &slot{stored: d, row: d, debts: picks[i].debts, look: picks[i].look, debt: d.Debt}
+		if s := slots[i]; s.look != nil && s.look.Nonce != d.Look.Nonce {
+			s.debts = append(s.debts, *s.look) // of a look that ended: only to be cleared
+			s.look = nil
+		}
+		return nil
+	})
+	return slots, err
+}
+
+// alone leaves a delivery whose attempts died twice to a turn of its own, so that
+// what kills the process kills no other delivery's turn.
+func alone(slots []*slot) []*slot {
+	const deaths = 2
+	var quiet []*slot
+	for i, s := range slots {
+		if s == nil {
+			continue
+		}
+		if s.stored.Intent.Attempt < deaths {
+			quiet = append(quiet, s)
+		} else if i == 0 {
+			return slots[:1]
+		}
+	}
+	return quiet
+}
+
+// each runs f for 0 to n-1, a few at a time, and returns the first error.
+func (e *Engine) each(ctx context.Context, n int, f func(context.Context, int) error) error {
+	if n == 1 || e.parallel == 1 {
+		for i := range n {
+			if err := f(ctx, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(e.parallel)
+	for i := range n {
+		g.Go(func() error { return f(ctx, i) })
+	}
+	return g.Wait()
+}
+
+// load reads organisation and bookings, and decides each delivery.
+func (t *turn) load(ctx context.Context) (err error) {
+	t.org, err = t.orgs.Organization(ctx, t.info.Organization)
+	switch {
+	case errors.Is(err, state.ErrNotFound):
+	case err != nil:
+		return fmt.Errorf("organisation of lane %s: %w", t.lane, err)
+	default:
+		t.known = true
+	}
+	err = t.each(ctx, len(t.slots), func(ctx context.Context, i int) (err error) {
+		s := t.slots[i]
+		s.body, err = t.bookings.Get(ctx, t.info.Organization, s.row.Booking)
+		if errors.Is(err, state.ErrNotFound) {
+			t.lost(s)
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range t.slots {
+		if s.fate == open && s.body.Revision > 0 {
+			t.safely(ctx, s, func() { t.decide(s) })
+		}
+	}
+	return nil
+}
+
+func (t *turn) decide(s *slot) {
+	b, err := booking.Load(s.body.Body)
+	if err == nil {
+		b, err = b.Resolve(t.org.TimeZone)
+	}
+	if err != nil {
+		// It was valid when it was accepted: settings changed since.
+		t.log.Error("stored booking cannot be read", "organization", t.info.Organization, "delivery", s.row.Key)
+		s.want = want{revision: s.body.Revision}.held(ICS, reasonRefused)
+		return
+	}
+	s.b = b
+	if old := s.row.Home.Tenant; old != "" && t.known && t.org.State.Tenant != "" && old != t.org.State.Tenant {
+		s.row = leaveBehind(s.row)
+		t.note(s, "left", state.Entry{EventID: s.stored.Event})
+	}
+	s.want = decide(facts{org: t.org, known: t.known, booking: b, kind: t.info.Kind, target: t.info.Target, row: s.row, now: t.start})
+	if why, ok := t.gaveUp(s); ok && !s.want.hold {
+		s.want = s.want.held(ICS, reasonGaveUp)
+		s.alert = why
+	}
+}
+
+// lost keeps a delivery whose booking is not in the tables until it gives up:
+// nothing can be decided about it.
+func (t *turn) lost(s *slot) {
+	s.want = want{revision: s.row.Revision}.held(ICS, reasonGaveUp)
+	code, ok := t.gaveUp(s)
+	if !ok {
+		s.fate = postponed
+		return
+	}
+	s.alert = code
+}
+
+// leaveBehind forgets an event in a tenant that the organisation is no longer
+// bound to: it may not be touched, only listed (I7).
+func leaveBehind(row state.Delivery) state.Delivery {
+	row.Event, row.ChangeKey, row.ICalUID, row.Home, row.Print = "", "", "", state.Home{}, ""
+	row.Intent = state.Intent{}
+	row.Generation++
+	return row
+}
+
+// gaveUp reports whether a delivery has failed for too long, or was told to end.
+func (t *turn) gaveUp(s *slot) (string, bool) {
+	since := s.row.Failing
+	if at := state.DebtTime(s.row.Debt); at.After(since) {
+		since = at
+	}
+	if !s.row.Failing.IsZero() && t.start.Sub(since) > giveUpAfter {
+		return "gave-up", true
+	}
+	if !t.giveUp.IsZero() && s.row.Debt != "" && !state.DebtTime(s.row.Debt).After(t.giveUp) {
+		return "dead-lettered", true
+	}
+	return "", false
+}
+
+// safely keeps a panic of one delivery from its neighbours.
+func (t *turn) safely(ctx context.Context, s *slot, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.log.ErrorContext(ctx, "panic in a delivery", "delivery", s.row.Key, "stack", string(debug.Stack()))
+			s.fate = postponed
+			t.note(s, "panic", state.Entry{})
+		}
+	}()
+	f()
+}
+
+// note adds a line to the ledger.
+func (t *turn) note(s *slot, operation string, entry state.Entry) {
+	entry.At, entry.Operation, entry.Delivery = t.now(), operation, s.row.Key
+	entry.Revision, entry.Sequence, entry.Attempt = s.want.revision, s.row.Sequence, s.row.Tries+1
+	t.ledger = append(t.ledger, entry)
+}
+
+// wakeAgain schedules one wake-up for the earliest row that still stands.
+func (t *turn) wakeAgain(ctx context.Context) error {
+	if len(t.left) == 0 && !t.more {
+		return nil
+	}
+	at := t.start.AddDate(1, 0, 0)
+	for _, due := range t.left {
+		if due.Before(at) {
+			at = due
+		}
+	}
+	if t.more {
+		at = t.start
+	}
+	if at.Before(t.until) {
+		at = t.until
+	}
+	if !at.After(t.now()) {
+		at = time.Time{} // at once
+	}
+	return t.send(ctx, queue.Deliveries, wake(t.lane, at))
+}
