@@ -108,7 +108,8 @@ var rules = []rule{
 //
 // header may be nil. A Retry-After is read as seconds, or as an HTTP date
 // counted from the header's own Date; a date without a Date counts as 0, so a
-// caller that has a clock sets Date. A 503 with Retry-After is Throttled.
+// caller that has a clock sets Date. A 503 with Retry-After is Throttled. 408, 502
+// and 504 are Unanswered: a gateway gave up waiting, the call may have happened.
 func Classify(status int, code string, header http.Header) *Error {
 	if status >= 200 && status < 300 {
 		return nil
@@ -119,6 +120,11 @@ func Classify(status int, code string, header http.Header) *Error {
 			e.Kind, e.Reason = r.kind, r.reason
 			break
 		}
+	}
+	switch status {
+	case http.StatusRequestTimeout, http.StatusBadGateway, http.StatusGatewayTimeout:
+		// Said by a gateway about a backend that may be done, or may still be at it.
+		e.Unanswered = true
 	}
 	if status == http.StatusServiceUnavailable && e.Kind == Transient && e.RetryAfter > 0 {
 		e.Kind = Throttled

@@ -100,6 +100,14 @@ func TestEveryAnswerOfTheContractHasOneKindAndReason(t *testing.T) {
 	}
 }
 
+func TestAGatewaysTimeoutMayHaveHappened(t *testing.T) {
+	for status, want := range map[int]bool{408: true, 502: true, 504: true, 400: false, 404: false, 429: false, 500: false, 503: false} {
+		if e := graph.Classify(status, "UnknownError", nil); e.Unanswered != want {
+			t.Errorf("Classify(%d).Unanswered = %t, want %t", status, e.Unanswered, want)
+		}
+	}
+}
+
 func TestSuccessIsNoError(t *testing.T) {
 	for _, status := range []int{200, 201, 202, 204} {
 		if e := graph.Classify(status, "", nil); e != nil {

@@ -115,7 +115,8 @@ type Error struct {
 	// ExistingID is the event that a duplicate transaction names, where Graph does.
 	ExistingID string
 	// Unanswered means that the call may have happened or may still happen. A
-	// refused connection or an answered error is not unanswered.
+	// refused connection or an answered error is not unanswered, except 408, 502 and
+	// 504: there a gateway answers, which does not know.
 	Unanswered bool
 	Cause      error
 }

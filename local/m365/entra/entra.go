@@ -1,0 +1,208 @@
+// Package entra simulates Microsoft Entra as far as app-only access needs it:
+// discovery, keys, and the token endpoint with client credentials. It also
+// checks the tokens for the Graph side.
+//
+// # Rules and their source
+//
+// Section numbers are those of graph/contract.md.
+//
+//   - Endpoints and discovery fields: 13.1. Absolute links are built from the
+//     request's Host. The issuer and what programs call are https, what browsers
+//     open is http (identity.md section 4), so the simulator is served as plain
+//     http on loopback.
+//   - Client credentials: 13.2. At a tenant's own URL only; a token without roles
+//     is issued where nothing was granted; never a refresh token. A token lasts
+//     3,599 seconds of the given clock and keeps the roles it was issued with.
+//   - Errors: 13.5, shape and captured statuses; AADSTS numbers choose status,
+//     error and whether there is an error_uri, all from one table.
+//   - Access tokens are RS256 and look as Graph's do today, version 1 with issuer
+//     https://sts.windows.net/{tenant}/ (13.4). Check accepts no other algorithm,
+//     audience, issuer, or key.
+//   - A client assertion is checked for signature, thumbprint, audience, issuer,
+//     subject and time (13.2), a federated one against issuer, subject and
+//     audience exactly.
+//
+// # Guessed
+//
+// The order of checks (tenant, application, service principal, credential,
+// scope); 900144 for a missing parameter; 9001023 for a grant at common. That a
+// withdrawn consent does not end tokens already issued. Stricter than Entra: a
+// parameter sent twice is refused, and so is an assertion that lasts over an hour.
+//
+// # Concurrency and time
+//
+// A Server is safe for concurrent use. It takes its time from one function and
+// waits only where a fault says so. Signing keys are made when first needed.
+package entra
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/calbridge/calbridge/local/m365/faults"
+	"github.com/google/uuid"
+)
+
+// Graph is the audience of access tokens for Graph, GraphApp its application id.
+const (
+	Graph    = "https://graph.microsoft.com"
+	GraphApp = "00000003-0000-0000-c000-000000000000"
+)
+
+// App is an app registration.
+type App struct {
+	ID   string // client id, a GUID
+	Name string
+	// Secrets are accepted; ExpiredSecrets are known and refused with 7000222.
+	Secrets, ExpiredSecrets []string
+	Certificates            []*x509.Certificate
+	Federated               []Federated
+}
+
+// Federated is a federated identity credential: whose tokens are as good as a
+// secret. Key verifies them.
+type Federated struct {
+	Issuer, Subject, Audience string
+	Key                       *rsa.PublicKey
+}
+
+// Server is the simulator; it serves what is below the authority's origin.
+type Server struct {
+	now    func() time.Time
+	faults *faults.Set
+	mux    *http.ServeMux
+
+	mu       sync.Mutex
+	tenants  map[string]*tenant // by id and by domain, lower case
+	apps     map[string]App     // by id, lower case
+	keys     []signingKey       // the last one signs
+	lifetime time.Duration
+	requests int
+	issued   int64 // number of the last token
+}
+
+type tenant struct {
+	id         string
+	principals map[string]*principal // by app id, lower case
+}
+
+// principal is the service principal of an app in a tenant.
+type principal struct {
+	objectID  string
+	roles     []string // of Graph
+	disabled  bool
+	revoked   int64 // tokens up to this number are refused
+}
+
+// New returns a server without tenants and apps. now must not be nil; faults,
+// which apply to token requests, may be.
+func New(now func() time.Time, rules *faults.Set) *Server {
+	s := &Server{
+		now: now, faults: rules, mux: http.NewServeMux(),
+		tenants: map[string]*tenant{}, apps: map[string]App{}, lifetime: 3599 * time.Second,
+	}
+	s.mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", s.token)
+	s.mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", s.discovery)
+	s.mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", s.jwks)
+	s.mux.HandleFunc("GET /common/discovery/instance", s.instance)
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// AddTenant makes a tenant with verified domains, once.
+func (s *Server) AddTenant(id string, domains ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id = strings.ToLower(id)
+	t := s.tenants[id]
+	if t == nil {
+		t = &tenant{id: id, principals: map[string]*principal{}}
+		s.tenants[id] = t
+	}
+	for _, d := range domains {
+		s.tenants[strings.ToLower(d)] = t
+	}
+}
+
+// Register makes an app registration, or replaces it.
+func (s *Server) Register(app App) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apps[strings.ToLower(app.ID)] = app
+}
+
+// Consent gives an app a service principal in a tenant with exactly these Graph
+// application permissions. Tokens issued before keep their roles. It reports
+// whether there is such a tenant.
+func (s *Server) Consent(tenantID, app string, roles ...string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tenants[strings.ToLower(tenantID)]
+	if t == nil {
+		return false
+	}
+	p := t.principals[strings.ToLower(app)]
+	if p == nil {
+		p = &principal{objectID: uuid.NewSHA1(uuid.NameSpaceURL, []byte(t.id+"/"+strings.ToLower(app))).String()}
+		t.principals[strings.ToLower(app)] = p
+	}
+	p.roles = slices.Clone(roles)
+	return true
+}
+
+// Withdraw removes an app's service principal from a tenant.
+func (s *Server) Withdraw(tenantID, app string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tenants[strings.ToLower(tenantID)]; t != nil {
+		delete(t.principals, strings.ToLower(app))
+	}
+}
+
+// Disable switches an app off or on in a tenant.
+func (s *Server) Disable(tenantID, app string, disabled bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.principal(tenantID, app); p != nil {
+		p.disabled = disabled
+	}
+}
+
+// Revoke makes the Graph side refuse the tokens that an app holds for a tenant;
+// new ones are accepted.
+func (s *Server) Revoke(tenantID, app string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.principal(tenantID, app); p != nil {
+		p.revoked = s.issued
+	}
+}
+
+// SetLifetime changes how long tokens issued from now on last.
+func (s *Server) SetLifetime(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lifetime = d
+}
+
+// Requests counts the token requests so far, refused ones included.
+func (s *Server) Requests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.requests
+}
+
+// principal needs the lock.
+func (s *Server) principal(tenantID, app string) *principal {
+	if t := s.tenants[strings.ToLower(tenantID)]; t != nil {
+		return t.principals[strings.ToLower(app)]
+	}
+	return nil
+}
