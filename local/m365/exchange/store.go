@@ -97,6 +97,13 @@ func (s *Store) AddTenant(id string) {
 	s.tenant(id)
 }
 
+// HasTenant reports whether there is a tenant of that id.
+func (s *Store) HasTenant(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tenants[strings.ToLower(id)] != nil
+}
+
 func (s *Store) tenant(id string) *tenant {
 	key := strings.ToLower(id)
 	t := s.tenants[key]

@@ -1,0 +1,158 @@
+package twin
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/calbridge/calbridge/local/m365/exchange"
+	"github.com/calbridge/calbridge/shared/event"
+	"github.com/calbridge/calbridge/shared/graph"
+)
+
+// check says what is wrong with a call that the client would not even send.
+func check(c graph.Call) string {
+	if !segment(c.Mailbox) {
+		return "no mailbox"
+	}
+	switch c.Op {
+	case graph.Create:
+		if !isMark(c.Mark) || c.TransactionID == "" {
+			return "a create needs a mark of 32 hex digits and a transaction id"
+		}
+	case graph.Find:
+		if !isMark(c.Mark) {
+			return "a mark is 32 lower-case hex digits"
+		}
+	case graph.Patch, graph.Delete, graph.Get:
+		if !segment(c.Event) {
+			return "no event id"
+		}
+	default:
+		return "unknown operation"
+	}
+	return ""
+}
+
+func segment(s string) bool { return s != "" && s != "." && s != ".." }
+
+func isMark(s string) bool { return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == "" }
+
+// carryOut does what a call says.
+func (t *Twin) carryOut(tenant string, c graph.Call) graph.Result {
+	r := graph.Result{RequestID: t.requestID()}
+	var e exchange.Event
+	var found []exchange.Event
+	var err error
+	switch c.Op {
+	case graph.Create:
+		r.Status = 201
+		e, err = t.store.Create(tenant, c.Mailbox, "", t.creation(c))
+	case graph.Patch:
+		r.Status = 200
+		e, err = t.store.Update(tenant, c.Mailbox, c.Event, change(c, c.Set), condition(c))
+	case graph.Delete:
+		r.Status = 204
+		err = t.store.Delete(tenant, c.Mailbox, c.Event, condition(c))
+	case graph.Get:
+		r.Status = 200
+		e, err = t.store.Event(tenant, c.Mailbox, c.Event)
+	case graph.Find:
+		r.Status = 200
+		found, err = t.store.Marked(tenant, c.Mailbox, t.mark, c.Mark)
+	}
+	if err != nil {
+		r.Err = failed(c, err)
+		r.Status = r.Err.Status
+		return r
+	}
+	if c.Op != graph.Delete && c.Op != graph.Find {
+		r.Event = t.event(&e, c)
+	}
+	for i := range min(len(found), mostFound) {
+		r.Found = append(r.Found, t.event(&found[i], c))
+	}
+	return r
+}
+
+// mostFound is how many events a Find returns at most.
+const mostFound = 50
+
+// condition is the header that the client makes of a change key.
+func condition(c graph.Call) string {
+	if c.IfMatch == "" {
+		return ""
+	}
+	return `W/"` + c.IfMatch + `"`
+}
+
+// event is what the client reads of an event: the mark only where it was
+// expanded, the body only where it was asked for.
+func (t *Twin) event(e *exchange.Event, c graph.Call) graph.Event {
+	told := graph.Event{ID: e.ID, ChangeKey: e.ChangeKey, ICalUID: e.ICalUID,
+		TransactionID: e.TransactionID, Created: e.Created, Cancelled: e.Cancelled}
+	if c.Op == graph.Get || c.Op == graph.Find {
+		mark, _ := e.Property(t.mark)
+		told.Mark = strings.ToLower(mark)
+	}
+	if c.Op == graph.Get && c.WithBody {
+		told.Body = e.Body
+	}
+	return told
+}
+
+func (t *Twin) creation(c graph.Call) exchange.Change {
+	content := change(c, event.All)
+	content.TransactionID = c.TransactionID
+	content.Properties = []exchange.Property{{ID: t.mark, Value: c.Mark}}
+	return content
+}
+
+// change is what the client would send of a call's event: the fields that set
+// names, the empty ones too, except enumerations.
+func change(c graph.Call, set event.Fields) exchange.Change {
+	e := c.Content
+	var to exchange.Change
+	if set.Has(event.Subject) {
+		to.Subject = &e.Subject
+	}
+	if set.Has(event.Body) {
+		to.Body = &exchange.Body{Content: e.Body}
+		if c.Body != "" {
+			to.Body.Content = c.Body
+		}
+	}
+	if set.Has(event.When) {
+		to.Start = &exchange.Time{DateTime: e.Start.DateTime, Zone: e.Start.Zone}
+		to.End = &exchange.Time{DateTime: e.End.DateTime, Zone: e.End.Zone}
+		to.AllDay = &e.AllDay
+	}
+	if set.Has(event.Place) {
+		to.Locations = locations(e.Location)
+	}
+	if set.Has(event.Categories) {
+		categories := slices.Clone(e.Categories)
+		to.Categories = &categories
+	}
+	if set.Has(event.Reminder) {
+		on := e.ReminderMinutes >= 0
+		to.ReminderOn = &on
+		if on {
+			to.ReminderMinutes = &e.ReminderMinutes
+		}
+	}
+	if set.Has(event.ShowAs) && e.ShowAs != "" {
+		to.ShowAs = &e.ShowAs
+	}
+	if set.Has(event.Sensitivity) && e.Sensitivity != "" {
+		to.Sensitivity = &e.Sensitivity
+	}
+	return to
+}
+
+func locations(l event.Location) *[]exchange.Location {
+	list := []exchange.Location{}
+	if l != (event.Location{}) {
+		list = append(list, exchange.Location{Name: l.Name, Street: l.Address})
+	}
+	return &list
+}

@@ -1,0 +1,108 @@
+package twin
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/graph"
+)
+
+// Effect is what becomes of a request or call.
+type Effect int
+
+// The effects.
+const (
+	Pass       Effect = iota // it is carried out and answered
+	Answer                   // it is refused with Status and Code, and not carried out
+	Lose                     // it never arrives; there is no answer
+	LoseAnswer               // it is carried out; there is no answer
+	Delay                    // it is on its way until Land; there is no answer
+)
+
+// Fate is the effect, with the answer of Answer.
+type Fate struct {
+	Effect     Effect
+	Status     int // HTTP status of Answer
+	Code       string
+	RetryAfter time.Duration // whole seconds; 0 sends none
+}
+
+// Visit is what Before is asked about: a whole request (Calls, or Mailbox alone
+// for a look at a mailbox), or one call of a request that passed (Call).
+type Visit struct {
+	Tenant  string
+	Mailbox string
+	Calls   []graph.Call
+	Call    *graph.Call
+}
+
+// Before decides the fate of a visit. It may run concurrently, and must not
+// call the twin's Do or Mailbox.
+type Before func(Visit) Fate
+
+func (t *Twin) fate(v Visit) Fate {
+	if t.before == nil {
+		return Fate{}
+	}
+	return t.before(v)
+}
+
+// failure is the error of a refused call.
+func (f Fate) failure(c graph.Call) *graph.Error {
+	header := http.Header{}
+	if f.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(f.RetryAfter/time.Second)))
+	}
+	return graph.ClassifyCall(c, f.Status, f.Code, header)
+}
+
+// Late is a call on its way.
+type Late struct {
+	ID     int
+	Tenant string
+	Call   graph.Call
+}
+
+func (t *Twin) keep(tenant string, c graph.Call) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.number++
+	t.late = append(t.late, Late{t.number, tenant, c})
+}
+
+// Late lists the calls on their way, oldest first.
+func (t *Twin) Late() []Late {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.late)
+}
+
+// Land carries out one call that is on its way and returns what it would have
+// answered; false if there is no such call.
+func (t *Twin) Land(id int) (graph.Result, bool) {
+	c, ok := t.take(id)
+	if !ok {
+		return graph.Result{}, false
+	}
+	return t.carryOut(c.Tenant, c.Call), true
+}
+
+// Drop forgets a call that is on its way: it never arrives.
+func (t *Twin) Drop(id int) bool {
+	_, ok := t.take(id)
+	return ok
+}
+
+func (t *Twin) take(id int) (Late, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at := slices.IndexFunc(t.late, func(l Late) bool { return l.ID == id })
+	if at < 0 {
+		return Late{}, false
+	}
+	c := t.late[at]
+	t.late = slices.Delete(t.late, at, at+1)
+	return c, true
+}
