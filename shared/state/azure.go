@@ -69,9 +69,9 @@ func (a *Azure) Query(ctx context.Context, table string, span Span) ([]Entity, e
 	if err := errors.Join(CheckTable(table), CheckSpan(span)); err != nil {
 		return nil, fmt.Errorf("state.Query: %w", err)
 	}
-	rows := []Entity{}
+	var rows []Entity
 	err := a.withTable(ctx, table, func(client *aztables.Client) (err error) {
-		rows, err = a.query(ctx, client, span, rows[:0])
+		rows, err = a.query(ctx, client, span)
 		return err
 	})
 	if err != nil {
@@ -81,7 +81,8 @@ func (a *Azure) Query(ctx context.Context, table string, span Span) ([]Entity, e
 }
 
 // query follows continuations, which may come with any page, an empty one too.
-func (a *Azure) query(ctx context.Context, client *aztables.Client, span Span, rows []Entity) ([]Entity, error) {
+func (a *Azure) query(ctx context.Context, client *aztables.Client, span Span) ([]Entity, error) {
+	rows := []Entity{}
 	filter := spanFilter(span)
 	options := aztables.ListEntitiesOptions{Filter: &filter}
 	for {

@@ -37,8 +37,9 @@ func appendBatch(b []byte, endpoint, table string, changes []Change) []byte {
 		}
 		b = append(b, "\r\n"...)
 		if c.Action != Delete {
-			b = append(appendEntity(b, &c.Entity), "\r\n"...)
+			b = appendEntity(b, &c.Entity)
 		}
+		b = append(b, "\r\n"...) // belongs to the boundary that follows
 	}
 	return append(b, batchTail...)
 }
