@@ -196,7 +196,12 @@ func (h *Host) Run(ctx context.Context) error {
 	}()
 	var platform sync.WaitGroup
 	for _, group := range h.groups {
-		platform.Go(func() { h.keepAlive(ctx, group) })
+		first, err := newInstance(h, group)
+		if err != nil {
+			return fmt.Errorf("host.Run: %w", err)
+		}
+		h.set(group, first)
+		platform.Go(func() { h.keepAlive(ctx, group, first) })
 	}
 	server := &http.Server{Handler: http.HandlerFunc(h.serve), ReadHeaderTimeout: time.Minute}
 	failed := make(chan error, 1)
@@ -217,21 +222,23 @@ func (h *Host) Run(ctx context.Context) error {
 }
 
 // keepAlive is the platform: when a functions host ends it starts another.
-func (h *Host) keepAlive(ctx context.Context, group string) {
-	for ctx.Err() == nil {
-		in, err := newInstance(h, group)
-		if err != nil {
-			h.print(Error, categoryHost, "", err.Error())
-		} else {
-			h.set(group, in)
-			err = in.run(ctx)
-			h.set(group, nil)
-		}
+func (h *Host) keepAlive(ctx context.Context, group string, in *instance) {
+	for {
+		h.set(group, in)
+		err := in.run(ctx)
+		h.set(group, nil)
 		if ctx.Err() != nil {
 			return
 		}
 		h.print(Error, categoryHost, "", fmt.Sprintf("the functions host %q ended: %v; a new one starts", group, err))
-		_ = h.clock.sleep(ctx, platformPause)
+		for in = nil; in == nil; {
+			if h.clock.sleep(ctx, platformPause) != nil {
+				return
+			}
+			if in, err = newInstance(h, group); err != nil {
+				h.print(Error, categoryHost, "", err.Error())
+			}
+		}
 	}
 }
 
@@ -242,7 +249,9 @@ func (h *Host) set(group string, in *instance) {
 		delete(h.instances, group)
 		return
 	}
-	h.hosts.Add(1)
+	if h.instances[group] != in {
+		h.hosts.Add(1)
+	}
 	h.instances[group] = in
 }
 

@@ -33,9 +33,12 @@ func newInstance(h *Host, group string) (*instance, error) {
 	}
 	in.calls, in.stopCalls = context.WithCancelCause(context.Background())
 	in.listening, in.stopListening = context.WithCancelCause(in.calls)
-	var err error
-	in.worker, err = newWorker(h, group, in.fail)
-	return in, err
+	w, err := newWorker(h, group, in.fail)
+	if err != nil {
+		return nil, err
+	}
+	in.worker = w
+	return in, nil
 }
 
 // fail ends the functions host without notice.
