@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,17 +68,18 @@ func collect(node any, place string, said map[string]string) {
 
 // validate notes what the schema finds wrong with an event.
 func (p published) validate(root any, fs *faults) {
+	known := maps.Clone(fs.seen) // what the parser replaced needs no second fault
 	var invalid *jsonschema.ValidationError
 	if err := p.schema.Validate(root); errors.As(err, &invalid) {
-		p.walk(invalid, fs)
+		p.walk(invalid, known, fs)
 	} else if err != nil {
 		fs.add("", CodeSyntax, "cannot be validated")
 	}
 }
 
-func (p published) walk(e *jsonschema.ValidationError, fs *faults) {
+func (p published) walk(e *jsonschema.ValidationError, known map[string]bool, fs *faults) {
 	for _, cause := range e.Causes {
-		p.walk(cause, fs)
+		p.walk(cause, known, fs)
 	}
 	if len(e.Causes) > 0 {
 		return
@@ -86,7 +88,9 @@ func (p published) walk(e *jsonschema.ValidationError, fs *faults) {
 	for _, step := range e.InstanceLocation {
 		pointer.WriteString("/" + escape(step))
 	}
-	p.note(pointer.String(), e, fs)
+	if at := pointer.String(); !known[at] {
+		p.note(at, e, fs)
+	}
 }
 
 // note turns one finding into faults.

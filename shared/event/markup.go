@@ -69,19 +69,23 @@ func tag(text string, pos int) token {
 		at++
 	}
 	t.name = strings.ToLower(text[name:at])
-	var quote byte
+	var quote, before byte // before is the last byte that is no blank
 	for ; at < len(text); at++ {
-		switch c := text[at]; {
+		c := text[at]
+		switch {
+		case quote != 0 && c != quote:
+			continue
 		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case (c == '"' || c == '\'') && strings.TrimRight(text[name:at], " \t\r\n") != "" && strings.HasSuffix(strings.TrimRight(text[name:at], " \t\r\n"), "="):
+			quote = 0
+		case (c == '"' || c == '\'') && before == '=':
 			quote = c
 		case c == '>':
 			t.to = at + 1
-			t.void = void(t.name) || text[at-1] == '/'
+			t.void = void(t.name) || before == '/'
 			return t
+		}
+		if strings.IndexByte(" \t\r\n", c) < 0 {
+			before = c
 		}
 	}
 	t.void = true // cut off: nothing follows that could close it

@@ -2,7 +2,6 @@ package event
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -107,27 +106,29 @@ func inline(name string) bool {
 // it, and the opening tags whose closing stands behind it, as they are written.
 func unbalanced(fragment string) (closers, openers string) {
 	var open []token
+	var before, after strings.Builder
 	scan(fragment, func(t token) {
-		switch {
-		case t.char != 0 || t.name == "" || t.void:
-		case !t.closing:
-			open = append(open, t)
-		default:
-			at := len(open) - 1
-			for at >= 0 && open[at].name != t.name {
-				at--
-			}
-			if at < 0 {
-				closers += fragment[t.from:t.to]
-				return
-			}
-			open = open[:at]
+		if t.char != 0 || t.void {
+			return
 		}
+		if !t.closing {
+			open = append(open, t)
+			return
+		}
+		at := len(open) - 1
+		for at >= 0 && open[at].name != t.name {
+			at--
+		}
+		if at < 0 {
+			before.WriteString(fragment[t.from:t.to])
+			return
+		}
+		open = open[:at]
 	})
-	for _, t := range slices.All(open) {
-		openers += fragment[t.from:t.to]
+	for _, t := range open {
+		after.WriteString(fragment[t.from:t.to])
 	}
-	return closers, openers
+	return before.String(), after.String()
 }
 
 // afterBodyTag is where the content of a document begins.
