@@ -83,17 +83,21 @@ func (h *Host) callByHand(w http.ResponseWriter, req *incoming, name string) {
 	}
 	in := h.instance(f)
 	switch {
-	case in == nil:
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	case f.kind() == triggerTimer:
-		go in.byHand(f)
-	case f.kind() == triggerBus:
-		go in.deliverByHand(f, body.Input)
-	default:
+	case f.kind() == triggerHTTP:
 		w.WriteHeader(http.StatusBadRequest) // call it over HTTP instead
 		return
+	case in == nil || !in.enter():
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
 	}
+	go func() {
+		defer in.leave()
+		if f.kind() == triggerTimer {
+			in.byHand(f)
+		} else {
+			in.deliverByHand(f, body.Input)
+		}
+	}()
 	w.WriteHeader(http.StatusAccepted)
 }
 

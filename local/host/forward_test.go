@@ -193,7 +193,7 @@ func TestForwardedReplies(t *testing.T) {
 		{"header beyond ASCII", "HTTP/1.1 200 OK\r\nX: \xc3\xa9\r\nContent-Length: 0\r\n\r\n", 500, "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			handler.answer = func(call) string { return c.answer }
+			handler.set(func(call) string { return c.answer })
 			req := get("/api/items/7")
 			if c.name == "cut short" {
 				req = get("/api/items/7", "Connection: close") // copied: the handler closes after its reply
@@ -220,9 +220,9 @@ func TestForwardedReplies(t *testing.T) {
 
 func TestRepeatedResponseHeadersStaySeparate(t *testing.T) {
 	handler := newHandler()
-	handler.answer = func(call) string {
+	handler.set(func(call) string {
 		return "HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 0\r\n\r\n"
-	}
+	})
 	h := start(t, webRoot(t), handler, nil)
 	resp, _ := h.raw(t, get("/api/items/7"))
 	if got := resp.Header["Set-Cookie"]; len(got) != 2 {

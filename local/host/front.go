@@ -127,12 +127,13 @@ func (h *Host) homePage(w http.ResponseWriter) {
 // invokeHTTP forwards the request, or wraps it into an envelope (§2.2).
 func (h *Host) invokeHTTP(w http.ResponseWriter, req *incoming, f *function) {
 	in := h.instance(f)
-	if in == nil {
+	if in == nil || !in.enter() {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = io.WriteString(w, "Function host is not running.")
 		return
 	}
+	defer in.leave()
 	if req.r.ContentLength > 0 {
 		body, err := io.ReadAll(http.MaxBytesReader(w, req.r.Body, maxBody))
 		if err != nil {

@@ -31,16 +31,18 @@ type call struct {
 // fakeHandler is a custom handler that records raw requests. It answers GET / at once.
 type fakeHandler struct {
 	calls chan call
-	// answer makes the raw response; nil means 200 and {}.
-	answer func(call) string
-	// launched counts process starts.
+	exits chan struct{} // ends a handler started by runOnce
+
 	mu       sync.Mutex
+	answer   func(call) string // makes the raw response; nil means 200 and {}
 	launched []Command
 }
 
 const okEmpty = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
-func newHandler() *fakeHandler { return &fakeHandler{calls: make(chan call, 10000)} }
+func newHandler() *fakeHandler {
+	return &fakeHandler{calls: make(chan call, 10000), exits: make(chan struct{})}
+}
 
 // run is the in-process handler.
 func (h *fakeHandler) run(ctx context.Context, c Command) int {
@@ -73,6 +75,23 @@ func (h *fakeHandler) run(ctx context.Context, c Command) int {
 	return 137
 }
 
+// set chooses the answer to all calls from now on.
+func (h *fakeHandler) set(answer func(call) string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answer = answer
+}
+
+func (h *fakeHandler) reply(c call) string {
+	h.mu.Lock()
+	answer := h.answer
+	h.mu.Unlock()
+	if answer == nil {
+		return okEmpty
+	}
+	return answer(c)
+}
+
 func (h *fakeHandler) starts() []Command {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -97,10 +116,7 @@ func (h *fakeHandler) serve(conn net.Conn, port string) {
 		answer := "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 		if r.RequestURI != "/" || len(r.Header) > 0 {
 			h.calls <- c
-			answer = okEmpty
-			if h.answer != nil {
-				answer = h.answer(c)
-			}
+			answer = h.reply(c)
 		}
 		if _, err := io.WriteString(conn, answer); err != nil || answer == "" || r.Close {
 			return

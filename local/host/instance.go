@@ -59,11 +59,31 @@ func (in *instance) run(ctx context.Context) error {
 	}
 	select {
 	case <-ctx.Done():
-		in.stopListening(errStopped)
+		in.closeDoor()
 	case <-in.calls.Done():
 	}
 	in.finish()
 	return context.Cause(in.calls)
+}
+
+// enter counts a call that came from outside, until leave; it reports false once the
+// host takes no more.
+func (in *instance) enter() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.listening.Err() != nil {
+		return false
+	}
+	in.work.Add(1)
+	return true
+}
+
+func (in *instance) leave() { in.work.Done() }
+
+func (in *instance) closeDoor() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.stopListening(errStopped)
 }
 
 // finish waits for running calls, 10 s at most, and ends what is left.
@@ -77,6 +97,7 @@ func (in *instance) finish() {
 	}
 	late.stop()
 	in.stopCalls(errStopped)
+	in.closeDoor()
 	in.worker.stop()
 	in.closeBus()
 	<-done
