@@ -31,11 +31,11 @@ func (t *turn) settleHome(ctx context.Context) error {
 	return nil
 }
 
-// learnHome asks Graph which mailbox answers for the lane's address, if somebody
-// wants to be written there.
+// learnHome asks Graph which mailbox answers for the lane's address, if something
+// is to be written there, or was written where the target lived before.
 func (t *turn) learnHome(ctx context.Context, tenant string) error {
 	wanted := func(s *slot) bool { return s.fate == open && s.want.event != nil }
-	needed := false
+	needed := t.info.Home.Mailbox != "" && t.info.Home.Tenant == tenant && t.info.Address != ""
 	for _, s := range t.slots {
 		needed = needed || wanted(s)
 	}

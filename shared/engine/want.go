@@ -78,7 +78,7 @@ func decide(f facts) want {
 	open := f.row.Event != "" || f.row.Intent.InDoubt() || f.row.Look.Nonce != ""
 	cancelled := f.booking.Status == booking.Cancelled
 	if cancelled || !invited {
-		w.state, w.reason = farewell(f.row, cancelled)
+		w.state, w.reason = farewell(f.row, cancelled && invited)
 		if state, reason := closed(f); open && state != "" {
 			w.state, w.reason, w.hold = state, reason, true
 		}
