@@ -65,7 +65,6 @@ func testSizes(t *testing.T, b bench) {
 	b.apply(t, insert("p", strings.Repeat("r", 512), props{
 		"binary":                 make([]byte, state.MaxProperty),
 		"text":                   strings.Repeat("x", state.MaxProperty/2),
-		"wide":                   strings.Repeat("😀", state.MaxProperty/4),
 		strings.Repeat("n", 255): true,
 	}))
 	for name, tooLarge := range map[string]props{
@@ -80,7 +79,8 @@ func testSizes(t *testing.T, b bench) {
 			b.refuse(t, 1, state.ErrTooLarge, insert("p", "good", nil), insert("p", "r", tooLarge))
 		})
 	}
-	b.apply(t, insert("p", "full", filled(16, 63<<10)))
+	b.apply(t, insert("p", "full", text(32, 16_000))) // 1,024,000 bytes, as UTF-16
+	b.refuse(t, 0, state.ErrTooLarge, insert("p", "r", text(33, 16_000)))
 	b.apply(t, insert("p", "wide", filled(252, 1)))
 
 	hundred := make([]state.Change, 0, 101)
@@ -98,6 +98,14 @@ func testSizes(t *testing.T, b bench) {
 	}
 	b.missing(t, "p", "good")
 	b.missing(t, "h", "one more")
+}
+
+func text(n, length int) props {
+	p := props{}
+	for i := range n {
+		p[fmt.Sprintf("p%03d", i)] = strings.Repeat("x", length)
+	}
+	return p
 }
 
 func filled(n, size int) props {
