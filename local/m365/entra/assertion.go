@@ -85,7 +85,8 @@ func names(header map[string]any, c *x509.Certificate) bool {
 	short, long := sha1.Sum(c.Raw), sha256.Sum256(c.Raw)
 	same := func(name string, sum []byte) bool {
 		value, _ := header[name].(string)
-		got, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(value, "="))
+		value = strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(value) // MSAL Go sends the other alphabet
+		got, err := base64.RawURLEncoding.DecodeString(value)
 		return err == nil && slices.Equal(got, sum)
 	}
 	return same("x5t#S256", long[:]) || same("x5t", short[:])

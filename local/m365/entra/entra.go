@@ -93,10 +93,10 @@ type tenant struct {
 
 // principal is the service principal of an app in a tenant.
 type principal struct {
-	objectID  string
-	roles     []string // of Graph
-	disabled  bool
-	revoked   int64 // tokens up to this number are refused
+	objectID string
+	roles    []string // of Graph
+	disabled bool
+	revoked  int64 // tokens up to this number are refused
 }
 
 // New returns a server without tenants and apps. now must not be nil; faults,

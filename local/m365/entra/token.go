@@ -102,10 +102,17 @@ func (s *Server) known(name string) (*tenant, int) {
 }
 
 // scope checks that one resource's default is asked for, and that it is Graph's.
+// The OIDC scopes beside it, which MSAL adds, mean nothing to an app.
 func scope(value string) int {
-	resource, isDefault := strings.CutSuffix(value, "/.default")
+	asked := slices.DeleteFunc(strings.Fields(value), func(s string) bool {
+		return s == "openid" || s == "profile" || s == "offline_access"
+	})
+	if len(asked) != 1 {
+		return 70011
+	}
+	resource, isDefault := strings.CutSuffix(asked[0], "/.default")
 	switch {
-	case !isDefault || strings.ContainsAny(value, " ,"):
+	case !isDefault:
 		return 70011
 	case strings.TrimSuffix(resource, "/") != Graph && resource != GraphApp:
 		return 500011
