@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"net/http"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -66,6 +67,17 @@ const (
 	NoFederation       // the generic list's extensionError
 	Moving             // store is moving the mailbox: 503
 )
+
+var stateNames = [...]string{"ready", "no-mailbox", "on-premises", "unlicensed", "outside-scope", "no-federation", "moving"}
+
+// String names the state, as ParseState reads it.
+func (s State) String() string { return stateNames[s] }
+
+// ParseState reads the name of a state.
+func ParseState(name string) (State, bool) {
+	at := slices.Index(stateNames[:], name)
+	return State(max(at, 0)), at >= 0
+}
 
 // mailbox is a user and what is in their mailbox.
 type mailbox struct {

@@ -1,0 +1,145 @@
+// Package web shows the simulator's mailboxes in a browser: a list of them, and
+// each one's week as a calendar, as its owner would see it in Outlook. People can
+// retitle, move, copy and delete events there, which is how a demonstration plays
+// the user who edits what Calbridge wrote.
+//
+// Pages need no script; they ask the browser to load them again every few
+// seconds. All that events hold is escaped; bodies are shown as text. Changes
+// are accepted from these pages only (http.CrossOriginProtection).
+package web
+
+import (
+	"embed"
+	"errors"
+	"html/template"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/calbridge/calbridge/local/m365/exchange"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// Root is the path below which the pages are.
+const Root = "/calendars"
+
+// Pages is an http.Handler for Root and what is below it.
+type Pages struct {
+	store *exchange.Store
+	now   func() time.Time
+	pages *template.Template
+	mux   *http.ServeMux
+}
+
+// New returns the pages of a store, with the simulator's clock.
+func New(store *exchange.Store, now func() time.Time) *Pages {
+	pages := template.New("").Funcs(template.FuncMap{"pair": pair})
+	p := &Pages{store: store, now: now, pages: template.Must(pages.ParseFS(assets, "assets/*.html")), mux: http.NewServeMux()}
+	p.mux.HandleFunc("GET "+Root, p.list)
+	p.mux.HandleFunc("GET "+Root+"/week", p.week)
+	p.mux.Handle("POST "+Root+"/do", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.do)))
+	p.mux.HandleFunc("GET "+Root+"/style.css", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, assets, "assets/style.css")
+	})
+	return p
+}
+
+func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	p.mux.ServeHTTP(w, r)
+}
+
+// listed is one row of the list.
+type listed struct {
+	Tenant, Name, Mail, Link, State string
+	Events                          int
+}
+
+func (p *Pages) list(w http.ResponseWriter, r *http.Request) {
+	var rows []listed
+	for _, box := range p.store.Boxes() {
+		rows = append(rows, listed{
+			Tenant: box.Tenant, Name: box.User.Name, Mail: box.User.Mail, State: box.User.State.String(),
+			Link: link(box.Tenant, box.User.ObjectID, ""), Events: len(box.Events),
+		})
+	}
+	p.render(w, "list.html", map[string]any{"Boxes": rows, "Mails": len(p.store.Mails()), "Now": p.now().UTC().Format(time.RFC1123)})
+}
+
+// link is the address of a mailbox's week; day "" is the current one.
+func link(tenant, user, day string) string {
+	q := url.Values{"tenant": {tenant}, "user": {user}}
+	if day != "" {
+		q.Set("day", day)
+	}
+	return Root + "/week?" + q.Encode()
+}
+
+func (p *Pages) render(w http.ResponseWriter, page string, data any) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if err := p.pages.ExecuteTemplate(w, page, data); err != nil {
+		http.Error(w, "the page could not be written", http.StatusInternalServerError)
+	}
+}
+
+// do carries out what a form asks of an event, then shows the week again.
+func (p *Pages) do(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "the form could not be read", http.StatusBadRequest)
+		return
+	}
+	tenant, user := r.PostForm.Get("tenant"), r.PostForm.Get("user")
+	if err := edit(p.store, p.store.Owner(tenant, user), tenant, user, r.PostForm); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	http.Redirect(w, r, link(tenant, user, r.PostForm.Get("day")), http.StatusSeeOther)
+}
+
+var errAction = errors.New("no such action")
+
+func edit(store *exchange.Store, owner exchange.Owner, tenant, user string, form url.Values) error {
+	id := form.Get("event")
+	switch form.Get("action") {
+	case "delete":
+		return owner.Delete(id)
+	case "copy":
+		_, err := owner.Copy(id)
+		return err
+	case "retitle":
+		return owner.Retitle(id, form.Get("subject"))
+	case "later":
+		return later(store, owner, tenant, user, id)
+	}
+	return errAction
+}
+
+// later moves an event by a day, as a drag in Outlook would.
+func later(store *exchange.Store, owner exchange.Owner, tenant, user, id string) error {
+	e, err := store.Event(tenant, user, id)
+	if err != nil {
+		return err
+	}
+	start, err := nextDay(e.Start)
+	if err != nil {
+		return err
+	}
+	end, err := nextDay(e.End)
+	if err != nil {
+		return err
+	}
+	return owner.Move(id, start, end)
+}
+
+func nextDay(t exchange.Time) (exchange.Time, error) {
+	at, err := time.Parse("2006-01-02T15:04:05.9999999", t.DateTime)
+	t.DateTime = at.AddDate(0, 0, 1).Format("2006-01-02T15:04:05")
+	return t, err
+}
