@@ -132,7 +132,9 @@ func checkMidnight(pointer string, t *Time, fs *faults) {
 	}
 }
 
-// checkSpan needs both times to name their zones.
+// checkSpan needs both times to name their zones. What is in order on the clock
+// of one zone is in order, also in the night in which that clock is put forward
+// past the start.
 func checkSpan(b Booking, fs *faults) {
 	const at = "/data/end/dateTime"
 	startZone, _ := zone.Canonical(b.Start.TimeZone)
@@ -145,7 +147,7 @@ func checkSpan(b Booking, fs *faults) {
 		fs.add("/data/end/timeZone", CodeAllDay, "must be the zone of start, since allDay is true")
 	case b.AllDay && b.End.DateTime <= b.Start.DateTime:
 		fs.add(at, CodeOrder, "must be a later day than start: the end of an all-day booking is the midnight after it")
-	case end.Before(start):
+	case end.Before(start) && (startZone != endZone || b.End.DateTime < b.Start.DateTime):
 		fs.add(at, CodeOrder, "must not be before start")
 	}
 }

@@ -149,6 +149,7 @@ func TestEachFaultOfDataIsNamed(t *testing.T) {
 		{"end before start across zones only", data{"end.dateTime": "2026-12-01T14:04:59"}, []string{"/data/end/dateTime end-before-start"}},
 		{"end at start across zones", data{"end.dateTime": "2026-12-01T14:05:00"}, nil},
 		{"earlier on the clock, later in time", data{"start.timeZone": "Asia/Tokyo", "end.dateTime": "2026-12-01T08:00:00", "end.timeZone": "America/New_York"}, nil},
+		{"in order on the clock, start skipped by the change of time", data{"start": data{"dateTime": "2027-03-28T02:30:00", "timeZone": "Europe/Berlin"}, "end": data{"dateTime": "2027-03-28T03:10:00", "timeZone": "Europe/Berlin"}}, nil},
 		{"all day at noon", data{"allDay": true, "end.timeZone": "Europe/Helsinki"}, []string{"/data/end/dateTime all-day", "/data/start/dateTime all-day"}},
 		{"all day in two zones", data{"allDay": true, "start.dateTime": "2026-12-01T00:00:00", "end.dateTime": "2026-12-02T00:00:00"}, []string{"/data/end/timeZone all-day"}},
 		{"all day in one zone by two names", data{"allDay": true, "start.dateTime": "2026-12-01T00:00:00", "end.dateTime": "2026-12-02T00:00:00", "start.timeZone": "GMT Standard Time"}, nil},

@@ -1,6 +1,7 @@
 package booking
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -10,8 +11,9 @@ import (
 // Resolve gives every time without a zone the organisation's ("" means UTC) and
 // checks what depends on it. Its error is an *Invalid; b is not changed.
 func (b Booking) Resolve(defaultZone string) (Booking, error) {
-	if defaultZone == "" {
-		defaultZone = "UTC"
+	defaultZone = cmp.Or(defaultZone, "UTC")
+	if iana, ok := zone.Canonical(defaultZone); ok {
+		defaultZone = iana
 	}
 	b = b.cloneTimes()
 	b.eachTime(func(_ string, t *Time) { *t = t.in(defaultZone) })

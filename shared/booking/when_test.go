@@ -15,7 +15,7 @@ func TestAMissingZoneIsTheOrganisations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resolved.Start.TimeZone != "Tokyo Standard Time" || resolved.End.TimeZone != "Europe/London" {
+	if resolved.Start.TimeZone != "Asia/Tokyo" || resolved.End.TimeZone != "Europe/London" {
 		t.Errorf("start %+v, end %+v", resolved.Start, resolved.End)
 	}
 	if b.Start.TimeZone != "" {

@@ -7,11 +7,12 @@ import (
 	"unicode"
 
 	"github.com/calbridge/calbridge/shared/booking"
+	"github.com/calbridge/calbridge/shared/key"
 )
 
-// maxNames is how many participants are listed. Of a larger group only the
-// organiser and the responsible person are named: otherwise each enrolment in a
-// course of hundreds would rewrite hundreds of calendars.
+// maxNames is how many people are listed. Of a larger group only the organiser
+// and the responsible person are named: otherwise each enrolment in a course of
+// hundreds would rewrite hundreds of calendars. One person alone knows it anyway.
 const maxNames = 30
 
 // body is our part of an event's body: the markers, and between them the text,
@@ -35,11 +36,11 @@ func body(b booking.Booking, e Event, o Options) string {
 	}
 	row(w.when, span(e))
 	row(w.where, place(b.Location))
-	organizers, others := names(b)
-	row(w.organizer, strings.Join(organizers, ", "))
-	row(w.responsible, responsible(b))
-	if len(others) <= maxNames {
-		row(w.participants, strings.Join(others, ", "))
+	targets := b.Targets()
+	row(w.organizer, strings.Join(names(targets, true), ", "))
+	row(w.responsible, responsible(targets, b.Responsible.User))
+	if n := len(b.People); n > 1 && n <= maxNames {
+		row(w.participants, strings.Join(names(targets, false), ", "))
 	}
 	row(w.product, o.Product)
 	for _, r := range rows {
@@ -82,19 +83,19 @@ func place(l booking.Location) string {
 	return strings.Join(parts, ", ")
 }
 
-// names lists those who take part, each once; who has not chosen yet is left out (L4).
-func names(b booking.Booking) (organizers, others []string) {
-	for _, t := range b.Targets() {
-		name := nameOf(t.Person)
-		switch {
-		case name == "" || !t.Person.Participates():
-		case t.Person.Role == booking.Organizer:
-			organizers = append(organizers, name)
-		default:
-			others = append(others, name)
+// names lists the organisers, or the others who take part; who has not chosen
+// yet is left out (L4).
+func names(targets []booking.Target, organizers bool) []string {
+	var list []string
+	for _, t := range targets {
+		if (t.Person.Role == booking.Organizer) != organizers || !t.Person.Participates() {
+			continue
+		}
+		if name := nameOf(t.Person); name != "" {
+			list = append(list, name)
 		}
 	}
-	return organizers, others
+	return list
 }
 
 // nameOf prefers a name, since an address shown to everybody is more than they need.
@@ -107,9 +108,9 @@ func nameOf(p booking.Person) string {
 
 // responsible is the name of the responsible person, where the booking has it and
 // it is not the organiser's.
-func responsible(b booking.Booking) string {
-	for _, t := range b.Targets() {
-		if t.Person.User == b.Responsible.User && t.Person.Role != booking.Organizer {
+func responsible(targets []booking.Target, user string) string {
+	for _, t := range targets {
+		if t.Kind == key.User && t.ID == user && t.Person.Role != booking.Organizer {
 			return nameOf(t.Person)
 		}
 	}

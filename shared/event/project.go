@@ -54,6 +54,9 @@ func Project(b booking.Booking, o Options) Event {
 	}
 	if b.Scheduled() {
 		e.Start, e.End = wall(*b.Start, b.AllDay), wall(*b.End, b.AllDay)
+		if e.Start.Zone == e.End.Zone && e.End.DateTime < e.Start.DateTime {
+			e.End = e.Start // the start was skipped, and moved past the end
+		}
 	}
 	e.Body = body(b, e, o)
 	return e
