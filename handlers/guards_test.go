@@ -1,0 +1,156 @@
+package handlers
+
+import (
+	"strings"
+	"testing"
+)
+
+const wakeUp = `{"Data":{"message":"e30="},"Metadata":{"MessageId":"\"m1\"","SessionId":"\"lane\""}}`
+
+func TestAGenuineEnvelopePassesAllGuards(t *testing.T) {
+	w := newWorld(t, 0, nil)
+	if r := w.envelope("/CalendarWrite", wakeUp); r.status != 200 || r.body != "{}" {
+		t.Errorf("got %d %s", r.status, r.body)
+	}
+}
+
+// Each attack is stopped by exactly one guard: with that guard off it arrives,
+// with only that guard on it does not (contract 2.1, "no guard suffices alone").
+func TestEachGuardAloneStopsItsAttack(t *testing.T) {
+	attacks := map[string]struct {
+		stopped Guard
+		arrived string
+		send    func(*world) reply
+	}{
+		// A path bent with ..%5C..%5C: the envelope's path, the public Host, nothing in front.
+		"bent path": {LoopbackHost, "write m1", func(w *world) reply {
+			return w.envelope("/CalendarWrite", wakeUp, "Host: calendar.example.com")
+		}},
+		// DISGUISED-HOST gave the caller our own Host; Azure's front end added its headers.
+		"disguised host": {NoFrontEnd, "write m1", func(w *world) reply {
+			return w.envelope("/CalendarWrite", wakeUp, "DISGUISED-HOST: "+w.addr, "X-Forwarded-For: 192.0.2.1:5")
+		}},
+		// X-Forwarded-Proto bent the path of an anonymous request onto the status of a
+		// booking, for which the host would have asked a key.
+		"route without its key": {PlainForwarding, `status acme b1 "" 100`, func(w *world) reply {
+			return w.raw("GET /api/organizations/acme/bookings?id=b1 HTTP/1.1\r\nHost: calendar.example.com\r\n" +
+				"X-Forwarded-Proto: http://x/api/organizations/acme/bookings?\r\n\r\n")
+		}},
+		"route without its key, disguised": {PlainForwarding, `status acme b1 "" 100`, func(w *world) reply {
+			return w.raw("GET /api/organizations/acme/bookings?id=b1 HTTP/1.1\r\nHost: x\r\n" +
+				"DISGUISED-HOST: x/api/organizations/acme/bookings?\r\n\r\n")
+		}},
+	}
+	const all = LoopbackHost | NoFrontEnd | PlainForwarding
+	for name, attack := range attacks {
+		t.Run(name, func(t *testing.T) {
+			for guard, off := range map[string]Guard{"all guards": 0, "only this guard": all &^ attack.stopped} {
+				w := newWorld(t, off, nil)
+				if r := attack.send(w); r.status/100 != 4 || len(w.called()) != 0 {
+					t.Errorf("%s: answered %d, called %v", guard, r.status, w.called())
+				}
+			}
+			w := newWorld(t, attack.stopped, nil)
+			if attack.send(w); strings.Join(w.called(), " ") != attack.arrived {
+				t.Errorf("without the guard: called %v, want %s: the attack proves nothing", w.called(), attack.arrived)
+			}
+		})
+	}
+}
+
+func TestOnlyExactlyOurLoopbackHostIsServedEnvelopes(t *testing.T) {
+	w := newWorld(t, NoFrontEnd|PlainForwarding, nil)
+	port := w.addr[strings.LastIndex(w.addr, ":"):]
+	for _, host := range []string{"localhost" + port, "127.0.0.1", "127.0.0.1" + port + "0", "127.0.0.2" + port, "[::1]" + port,
+		"127.0.0.1.evil.example" + port, "x@127.0.0.1" + port, ""} {
+		if r := w.envelope("/BookingIntake", wakeUp, "Host: "+host); r.status/100 != 4 {
+			t.Errorf("Host %q: %d", host, r.status)
+		}
+	}
+	// An absolute target replaces Host in net/http.
+	r := w.raw("POST http://" + w.addr + "/BookingIntake HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 2\r\n\r\n{}")
+	if r.status/100 != 4 {
+		t.Errorf("absolute target: %d", r.status)
+	}
+	r = w.raw("POST /BookingIntake HTTP/1.1\r\nHost: " + w.addr + "\r\nHost: " + w.addr + "\r\nContent-Length: 2\r\n\r\n{}")
+	if r.status/100 != 4 {
+		t.Errorf("two Hosts: %d", r.status)
+	}
+	if calls := w.called(); len(calls) != 0 {
+		t.Errorf("called %v", calls)
+	}
+}
+
+func TestHeadersOfAFrontEndKeepEnvelopesShut(t *testing.T) {
+	w := newWorld(t, LoopbackHost|PlainForwarding, nil)
+	for _, h := range []string{"DISGUISED-HOST: x", "disguised-host:", "X-Forwarded-Proto: https", "X-Forwarded-For: 1.2.3.4", "x-forwarded-host: x",
+		"X-FORWARDED-TlsVersion: 1.3", "X-Original-URL: /", "X-ARR-LOG-ID: x", "X-WAWS-Unencoded-URL: /", "X-MS-CLIENT-PRINCIPAL: x",
+		"x-functions-key: k", "Forwarded: for=1.2.3.4", "Authorization: Bearer x", "Cookie: a=b"} {
+		if r := w.envelope("/BookingIntake", wakeUp, h); r.status != 404 {
+			t.Errorf("%s: %d", h, r.status)
+		}
+	}
+	if calls := w.called(); len(calls) != 0 {
+		t.Errorf("called %v", calls)
+	}
+}
+
+func TestOddForwardingHeadersAreRefusedOnEveryPath(t *testing.T) {
+	w := newWorld(t, LoopbackHost|NoFrontEnd, nil)
+	for _, path := range []string{"/", "/api/health", "/api/organizations/acme", "/CalendarWrite", "/nothing"} {
+		for _, h := range []string{"X-Forwarded-Proto: http://x/CalendarWrite?", "X-Forwarded-Proto: https, file", "X-Forwarded-Proto: HTTPS:",
+			"X-Forwarded-Proto: https\r\nX-Forwarded-Proto: javascript", "X-Forwarded-Proto: http;https", "DISGUISED-HOST: a/b",
+			`DISGUISED-HOST: a\b`, "DISGUISED-HOST: a?b", "DISGUISED-HOST: a#b", "DISGUISED-HOST: a\r\nDISGUISED-HOST: b/"} {
+			if r := w.raw("POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n" + h + "\r\n\r\n"); r.status != 400 {
+				t.Errorf("%s with %q: %d", path, h, r.status)
+			}
+		}
+	}
+	for _, h := range []string{"X-Forwarded-Proto: https", "X-Forwarded-Proto: http, https", "X-Forwarded-Proto:", "DISGUISED-HOST: calendar.example.com:443"} {
+		if r := w.raw("GET /api/health HTTP/1.1\r\nHost: x\r\n" + h + "\r\n\r\n"); r.status != 200 {
+			t.Errorf("%q was refused: %d", h, r.status)
+		}
+	}
+}
+
+func TestEnvelopePathsAreExactAndPostOnly(t *testing.T) {
+	w := newWorld(t, 0, nil)
+	for _, path := range []string{"/calendarwrite", "/CalendarWrite/", "//CalendarWrite", "/CalendarWrite?x=1", "/%43alendarWrite", "/./CalendarWrite",
+		"/api/CalendarWrite", "/api/../CalendarWrite", "/Bookings", "/Operator", "/Health", "/CalendarWrite%00", `/\CalendarWrite`} {
+		if r := w.envelope(path, wakeUp); r.status/100 != 4 {
+			t.Errorf("%s: %d", path, r.status)
+		}
+	}
+	for _, method := range []string{"GET", "PUT", "HEAD", "OPTIONS"} {
+		if r := w.raw(method + " /CalendarWrite HTTP/1.1\r\nHost: " + w.addr + "\r\n\r\n"); r.status != 404 {
+			t.Errorf("%s: %d", method, r.status)
+		}
+	}
+	if calls := w.called(); len(calls) != 0 {
+		t.Errorf("called %v", calls)
+	}
+}
+
+func TestNoPathReachesAnotherRouteByItsEncoding(t *testing.T) {
+	w := newWorld(t, 0, nil)
+	for _, path := range []string{"/api/organizations/acme%2Fbookings?id=1", "/api/organizations/..%2Foperator", "/api/organizations/acme/../../operator/organizations",
+		"/api//operator/organizations", "/api/operator/organizations/", "/API/operator/organizations", "/api/Operator/organizations",
+		"/api/organizations/%2e%2e/bookings?id=1", `/api/organizations/..\..\CalendarWrite`, "/api/organizations/acme%00/bookings?id=1",
+		"/api/organizations/%zz", "/api/organizations/", "/api/", "/api", "/index.html"} {
+		r := w.raw("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		if r.status/100 != 4 {
+			t.Errorf("%s: %d %s", path, r.status, r.body)
+		}
+	}
+	if calls := w.called(); len(calls) != 0 {
+		t.Errorf("called %v", calls)
+	}
+}
+
+func TestReadinessIsAnsweredAndSaysNothing(t *testing.T) {
+	w := newWorld(t, 0, nil)
+	r := w.raw("GET / HTTP/1.1\r\nHost: " + w.addr + "\r\n\r\n")
+	if r.status != 200 || r.body != "ready\n" || strings.Contains(w.logged.String(), "done") {
+		t.Errorf("got %d %q, log %s", r.status, r.body, w.logged)
+	}
+}
