@@ -7,7 +7,6 @@ import (
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/servicebus"
-	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/queue"
 )
@@ -63,14 +62,10 @@ func (w *World) Last(booking, user string) (Result, error) {
 // those with its mark and a transactionId of ours, which copies lack.
 func (w *World) Ours(booking, user string) []exchange.Event {
 	d := key.Delivery(Organization, booking, key.User, user)
-	made := map[string]bool{}
-	for g := range 200 {
-		made[key.TransactionID(d, g)] = true
-	}
 	var out []exchange.Event
 	for _, box := range w.Exchange.Boxes() {
 		for _, e := range box.Events {
-			if made[e.TransactionID] && Marked(e, d) {
+			if Marked(e, d) && w.made(d, e.TransactionID) {
 				out = append(out, e)
 			}
 		}
@@ -78,10 +73,23 @@ func (w *World) Ours(booking, user string) []exchange.Event {
 	return out
 }
 
+// made reports whether a transactionId is one of the first 200 of a delivery.
+func (w *World) made(d key.Key, transaction string) bool {
+	known, ok := w.transactions[d]
+	if !ok {
+		known = map[string]bool{}
+		for g := range 200 {
+			known[key.TransactionID(d, g)] = true
+		}
+		w.transactions[d] = known
+	}
+	return known[transaction]
+}
+
 // Marked reports whether an event carries the mark of a delivery.
 func Marked(e exchange.Event, d key.Key) bool {
 	return slices.ContainsFunc(e.Properties, func(p exchange.Property) bool {
-		return p.ID.String() == graph.MarkProperty && p.Value == d.Hex()
+		return p.Value == d.Hex()
 	})
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/calbridge/calbridge/local/servicebus"
 	"github.com/calbridge/calbridge/local/tables"
 	"github.com/calbridge/calbridge/shared/engine"
+	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
@@ -50,6 +51,8 @@ type World struct {
 	// Workers are the invocations that have not ended, oldest first.
 	Workers []*Worker
 
+	transactions map[key.Key]map[string]bool // computed ids of each delivery
+
 	now   time.Time
 	fate  twin.Effect // of the next request to Graph
 	spoil *twin.Fate  // answer of the next request to Graph
@@ -69,7 +72,7 @@ func New(switches exchange.Switches) (*World, error) {
 	if org, err = org.Bind(Tenant, Start().Add(-time.Hour)); err != nil {
 		return nil, fmt.Errorf("world.New: %w", err)
 	}
-	w := &World{now: Start(), Org: &org}
+	w := &World{now: Start(), Org: &org, transactions: map[key.Key]map[string]bool{}}
 	w.Broker = servicebus.New(servicebus.Options{Topology: servicebus.FromResources(resources), Now: w.Now})
 	w.Exchange = exchange.New(w.Now, switches)
 	w.Exchange.AddTenant(Tenant)
