@@ -1,0 +1,32 @@
+package demo
+
+import (
+	"net/url"
+
+	"github.com/calbridge/calbridge/local/host"
+)
+
+// Show prints the addresses to look at.
+func (p *Player) Show() {
+	s := p.stack
+	p.printf("\nCalbridge        %s/api   (x-functions-key: %s; for operator/…: %s)\n", s.URL, host.FunctionKey, host.MasterKey)
+	p.printf("  health         curl %s/api/health\n", s.URL)
+	for _, step := range p.last() {
+		b := step.Booking
+		p.printf("  a booking      curl -H 'x-functions-key: %s' '%s/api/organizations/%s/bookings?%s'\n",
+			host.FunctionKey, s.URL, b.Organization, url.Values{"id": {b.ID}}.Encode())
+	}
+	p.printf("  send one       curl -H 'x-functions-key: %s' -H 'content-type: application/cloudevents+json' --data-binary @examples/bookings/01-flight.json %s/api/bookings\n",
+		host.FunctionKey, s.URL)
+	p.printf("  organisations  curl -H 'x-functions-key: %s' %s/api/operator/organizations\n", host.MasterKey, s.URL)
+	if s.M365 != nil {
+		p.printf("calendars        %s/calendars\n", s.M365.URL())
+		p.printf("  all as JSON    curl %s/sim/mailboxes\n", s.M365.URL())
+	}
+	if s.BusServer != nil {
+		p.printf("topic            SERVICEBUS='%s' go run ./examples/consumer\n", s.BusServer.ConnectionString())
+	}
+	if s.Tables != nil {
+		p.printf("tables           %s\n", s.Tables.URL())
+	}
+}
