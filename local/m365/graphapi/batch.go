@@ -74,7 +74,7 @@ func (a *API) fourAtOnce(ctx context.Context, r *request, items []item, answers 
 	for range min(parallel, len(items)) {
 		group.Go(func() {
 			for i := range next {
-				answers[i] = a.single(ctx, r.of(items[i]))
+				answers[i] = a.item(ctx, r.of(items[i]))
 			}
 		})
 	}
@@ -94,13 +94,21 @@ func (a *API) oneByOne(ctx context.Context, r *request, items []item, answers []
 		for _, id := range it.after {
 			if failed[id] {
 				answers[i] = sub.refusal(http.StatusFailedDependency, "FailedDependency", "The request failed because a request it depends on failed.", "")
+				answers[i].header.Set("Request-Id", sub.id)
 			}
 		}
 		if answers[i].status == 0 {
-			answers[i] = a.single(ctx, sub)
+			answers[i] = a.item(ctx, sub)
 		}
 		failed[strings.ToLower(it.id)] = answers[i].status >= 400
 	}
+}
+
+// item answers one request of a batch.
+func (a *API) item(ctx context.Context, r *request) answer {
+	out := a.single(ctx, r)
+	out.header.Set("Request-Id", r.id)
+	return out
 }
 
 // shuffle is a random order of n things, from the seed.
@@ -125,7 +133,7 @@ func (r *request) of(it item) *request {
 }
 
 func encodeItem(id string, a answer) object {
-	header := object{{"Cache-Control", "private"}}
+	header := object{{"Cache-Control", "private"}, {"request-id", a.header.Get("Request-Id")}}
 	for _, name := range []string{"Retry-After", "Location", "Preference-Applied", "Www-Authenticate"} {
 		if value := a.header.Get(name); value != "" {
 			header = append(header, member{name, value})

@@ -36,11 +36,11 @@ func TestAFilterFindsByExtendedProperty(t *testing.T) {
 		anyOf("ep/id eq '" + mark + "' and startswith(ep/value,'AB')"):                                           1,
 		anyOf("ep/id eq '" + mark + "' and contains(ep/value,'the')"):                                            1,
 		anyOf("ep/id eq '"+mark+"'") + " and subject eq 'Flight 1'":                                              1,
-		"singleValueExtendedProperties/any(x:x/id eq '" + mark + "' and x/value eq 'abcd')":                    1,
+		"singleValueExtendedProperties/any(x:x/id eq '" + mark + "' and x/value eq 'abcd')":                      1,
 		"not " + anyOf("ep/id eq '"+mark+"'"):                                                                    1,
 		"(subject eq 'flight 3' or " + anyOf("ep/id eq '"+mark+"' and ep/value eq 'abcd'") + ")":                 2,
-		"start/dateTime ge '2026-12-01T00:00:00' and isAllDay eq false":                                        3,
-		"startswith(subject,'Fl')":                                                                             3,
+		"start/dateTime ge '2026-12-01T00:00:00' and isAllDay eq false":                                          3,
+		"startswith(subject,'Fl')": 3,
 	} {
 		got := w.must(200, "GET", events+query("$filter", filter), nil)
 		if n := len(found(got)); n != want {
