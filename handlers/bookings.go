@@ -10,17 +10,11 @@ import (
 	"github.com/calbridge/calbridge/shared/booking"
 )
 
-// Accepted is what was put on the queue.
-type Accepted struct {
-	Organization, ID string
-	Revision         int64
-}
-
 // Submitter checks a booking and puts it on the queue.
 type Submitter interface {
 	// Submit takes one CloudEvents event. A *booking.Invalid says what is wrong with
 	// it; any other error that nothing was accepted and that it may be sent again.
-	Submit(ctx context.Context, body []byte) (Accepted, error)
+	Submit(ctx context.Context, body []byte) (booking.Booking, error)
 }
 
 // bookings is the function Bookings: POST bookings.

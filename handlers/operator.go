@@ -46,7 +46,7 @@ func (o operator) list(ctx context.Context, r *request) answer {
 	}
 	from, err := base64.RawURLEncoding.DecodeString(after)
 	if err != nil || len(from) > 0 && !organization.ValidID(string(from)) {
-		return problemAnswer(codeInvalid, "The query parameter after is not one that a list gave.")
+		return problemAnswer(codeInvalid, badCursor)
 	}
 	all, next, err := o.directory.List(ctx, string(from), limit)
 	if err != nil {

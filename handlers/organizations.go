@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/calbridge/calbridge/shared/engine"
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/state"
 )
@@ -18,10 +19,10 @@ type Organizations interface {
 
 // StatusReader tells how a booking stands.
 type StatusReader interface {
-	// Status returns what wire.md calls a booking's status, to be encoded as JSON:
-	// at most limit deliveries after the opaque after. state.ErrNotFound: the booking
-	// was never accepted.
-	Status(ctx context.Context, organization, booking, after string, limit int) (any, error)
+	// Status returns at most limit deliveries of a booking, those after the opaque
+	// after. state.ErrNotFound: the booking was never accepted. engine.ErrBadCursor:
+	// after is none that Status gave out.
+	Status(ctx context.Context, organization, booking, after string, limit int) (engine.Status, error)
 }
 
 // organizations is the function Organizations: what lies at and below
@@ -101,6 +102,9 @@ func (o organizations) bookings(ctx context.Context, r *request) answer {
 	status, err := o.status.Status(ctx, r.organization, id, after, limit)
 	if errors.Is(err, state.ErrNotFound) {
 		return notFound("No such booking was accepted for this organisation.")
+	}
+	if errors.Is(err, engine.ErrBadCursor) {
+		return problemAnswer(codeInvalid, badCursor)
 	}
 	if err != nil {
 		return unavailable(err)

@@ -17,6 +17,8 @@ import (
 // maxBody bounds the bodies of web requests other than bookings, in bytes.
 const maxBody = 64 * 1024
 
+const badCursor = "The query parameter after is not one that this list gave."
+
 // route is one web route below /api. Patterns are literal but for
 // {organization}; letter case counts, and so does a trailing slash.
 type route struct {
@@ -113,7 +115,7 @@ func (r *request) page() (after string, limit int, bad *answer) {
 		limit = n
 	}
 	if len(after) > 1024 {
-		a := problemAnswer(codeInvalid, "The query parameter after is not one that a list gave.")
+		a := problemAnswer(codeInvalid, badCursor)
 		return "", 0, &a
 	}
 	return after, limit, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/shared/booking"
+	"github.com/calbridge/calbridge/shared/engine"
 	"github.com/calbridge/calbridge/shared/problem"
 	"github.com/calbridge/calbridge/shared/state"
 	"github.com/google/go-cmp/cmp"
@@ -25,7 +26,7 @@ func object(t *testing.T, r reply, status int) map[string]any {
 
 func TestABookingIsAcceptedWithTheAddressOfItsStatus(t *testing.T) {
 	w := newWorld(t, 0, nil)
-	w.accepted = Accepted{"acme", "PNR/7 å&b", 9007199254740991}
+	w.accepted = booking.Booking{Organization: "acme", ID: "PNR/7 å&b", Revision: 9007199254740991}
 	for _, media := range []string{"application/cloudevents+json", "application/json", "application/json; charset=UTF-8", "Application/CloudEvents+JSON;charset=utf-8"} {
 		r := w.web("POST", "/api/bookings", media, `{"x":1}`)
 		object(t, r, 202)
@@ -114,7 +115,7 @@ func TestUnknownPathsAndMethodsAre404Problems(t *testing.T) {
 
 func TestTheStatusOfABookingIsPaged(t *testing.T) {
 	w := newWorld(t, 0, nil)
-	w.status = map[string]any{"booking": "PNR/7", "deliveries": []any{}}
+	w.status = engine.Status{Booking: "PNR/7"}
 	object(t, w.web("GET", "/api/organizations/acme/bookings?id=PNR%2F7&limit=200&after=x%3Dy", "", ""), 200)
 	object(t, w.web("GET", "/api/organizations/acme/bookings?id=1", "", ""), 200)
 	if diff := cmp.Diff([]string{`status acme PNR/7 "x=y" 200`, `status acme 1 "" 100`}, w.called()); diff != "" {
@@ -125,6 +126,8 @@ func TestTheStatusOfABookingIsPaged(t *testing.T) {
 	}
 	w.fail = state.ErrNotFound
 	w.problem(w.web("GET", "/api/organizations/acme/bookings?id=1", "", ""), 404, "not-found")
+	w.fail = engine.ErrBadCursor
+	w.problem(w.web("GET", "/api/organizations/acme/bookings?id=1&after=x", "", ""), 400, "invalid")
 	w.fail = errDown
 	w.problem(w.web("GET", "/api/organizations/acme/bookings?id=1", "", ""), 503, "unavailable")
 }

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/local/tables"
+	"github.com/calbridge/calbridge/shared/booking"
+	"github.com/calbridge/calbridge/shared/engine"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
 )
@@ -41,8 +43,8 @@ type recorder struct {
 
 	fail      error // what every call returns
 	panicking any   // what every call panics with
-	accepted  Accepted
-	status    any
+	accepted  booking.Booking
+	status    engine.Status
 }
 
 func (r *recorder) note(ctx context.Context, call string, m queue.Message) error {
@@ -62,7 +64,7 @@ func (r *recorder) called() []string {
 	return append([]string(nil), r.calls...)
 }
 
-func (r *recorder) Submit(ctx context.Context, body []byte) (Accepted, error) {
+func (r *recorder) Submit(ctx context.Context, body []byte) (booking.Booking, error) {
 	return r.accepted, r.note(ctx, "submit", queue.Message{Body: body})
 }
 
@@ -78,7 +80,7 @@ func (r *recorder) DeadLetter(ctx context.Context, source string, m queue.Messag
 	return r.note(ctx, "dead-letter "+source+" "+m.ID, m)
 }
 
-func (r *recorder) Status(ctx context.Context, organization, booking, after string, limit int) (any, error) {
+func (r *recorder) Status(ctx context.Context, organization, booking, after string, limit int) (engine.Status, error) {
 	return r.status, r.note(ctx, fmt.Sprintf("status %s %s %q %d", organization, booking, after, limit), queue.Message{})
 }
 

@@ -1,0 +1,109 @@
+// Package app makes the program out of its parts: it reads the settings,
+// constructs the SDK clients, and serves the host until it is told to stop. It is
+// apart from handlers so that those link no SDK.
+//
+// Nothing is connected before the port is open: the host allows 30 seconds and
+// polls every 25 milliseconds (functions/contract.md 1.3), and a dependency that
+// is down must not keep the handler from starting.
+//
+// # End of the process
+//
+// The host kills without notice. A SIGTERM, which a platform or developer may
+// send, lets the calls in flight finish. Everything fatal is an error of Run, to
+// exit non-zero with: the host restarts nothing that ended with 0 (contract 1.5).
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/calbridge/calbridge/handlers"
+	"github.com/calbridge/calbridge/shared/engine"
+	"github.com/calbridge/calbridge/shared/settings"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// grace is how long calls in flight may go on after a SIGTERM.
+const grace = 20 * time.Second
+
+// Options may be nil or have any field at its zero value.
+type Options struct {
+	// Version and Commit are those of the build.
+	Version, Commit string
+	// Now defaults to time.Now.
+	Now func() time.Time
+}
+
+// Run serves until ctx ends and then returns nil. Any error is fatal. stdout
+// takes the log as JSON lines. lookup finds settings as os.LookupEnv does.
+func Run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writer, opts *Options) error {
+	o := Options{}
+	if opts != nil {
+		o = *opts
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s, err := settings.Read(lookup)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(stdout, nil))
+	parts, err := connect(s)
+	if err != nil {
+		return err
+	}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port))
+	listener, err := net.Listen("tcp4", address)
+	if err != nil {
+		return errors.Join(fmt.Errorf("app.Run: %w", err), parts.close(ctx))
+	}
+	server := newServer(address, s, parts, o, log)
+	return errors.Join(serve(ctx, server, listener, log), parts.close(context.WithoutCancel(ctx)))
+}
+
+// newServer wires engine and handlers.
+func newServer(address string, s settings.Settings, parts parts, o Options, log *slog.Logger) *http.Server {
+	organizations := state.NewOrganizations(parts.tables, o.Now)
+	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar,
+		Organizations: state.NewCachedOrganizations(organizations, o.Now)},
+		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log})
+	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Status: e,
+		Organizations: organizations, Directory: organizations,
+		Dependencies: map[string]handlers.Check{"tables": parts.tables.Ping, "serviceBus": parts.bus.Ping, "graph": parts.reachGraph}},
+		&handlers.Options{Logger: log, Now: o.Now, Version: o.Version, Commit: o.Commit})
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		// The host's client must be the one that closes an idle connection: else a
+		// call may be sent into one that we are just closing, and fail.
+		IdleTimeout: 10 * time.Minute,
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// serve answers until ctx ends, then lets calls in flight finish.
+func serve(ctx context.Context, server *http.Server, listener net.Listener, log *slog.Logger) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	log.Info("listening", "address", listener.Addr().String())
+	select {
+	case err := <-failed:
+		return fmt.Errorf("app.Run: %w", err)
+	case <-ctx.Done():
+	}
+	log.Info("stopping")
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := server.Shutdown(patience); err != nil {
+		return fmt.Errorf("app.Run: calls in flight were cut off: %w", err)
+	}
+	return nil
+}

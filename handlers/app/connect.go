@@ -1,0 +1,121 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/calbridge/calbridge/shared/graph/msgraph"
+	"github.com/calbridge/calbridge/shared/identity"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/settings"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// parts are the clients of what runs elsewhere. None has connected yet.
+type parts struct {
+	tables   *state.Azure
+	bus      *queue.Azure
+	calendar *msgraph.Client
+	graph    string // Graph's origin
+}
+
+// connect constructs the clients. Its errors name settings, never values.
+func connect(s settings.Settings) (parts, error) {
+	tables, err := connectTables(s)
+	if err != nil {
+		return parts{}, fmt.Errorf("TABLES: %w", err)
+	}
+	bus, err := connectBus(s)
+	if err != nil {
+		return parts{}, fmt.Errorf("SERVICEBUS: %w", err)
+	}
+	credential, err := entraCredential(s.Entra)
+	if err != nil {
+		return parts{}, fmt.Errorf("ENTRA_CLIENT_*: %w", err)
+	}
+	app, err := identity.New(s.Entra.ClientID, credential, &identity.Options{Authority: s.Entra.Authority, GraphEndpoint: s.GraphEndpoint})
+	if err != nil {
+		return parts{}, fmt.Errorf("ENTRA_*: %w", err)
+	}
+	calendar, err := msgraph.New(app, &msgraph.Options{Endpoint: s.GraphEndpoint})
+	if err != nil {
+		return parts{}, fmt.Errorf("GRAPH_ENDPOINT: %w", err)
+	}
+	return parts{tables: tables, bus: bus, calendar: calendar, graph: s.GraphEndpoint}, nil
+}
+
+func connectTables(s settings.Settings) (*state.Azure, error) {
+	if s.Tables.Endpoint == "" {
+		return state.NewAzure(s.Tables.ConnectionString.Reveal(), nil)
+	}
+	credential, err := managedIdentity(s, s.Tables)
+	if err != nil {
+		return nil, err
+	}
+	return state.NewAzureWithToken(s.Tables.Endpoint, credential, nil)
+}
+
+func connectBus(s settings.Settings) (*queue.Azure, error) {
+	if s.ServiceBus.Endpoint == "" {
+		return queue.FromConnectionString(s.ServiceBus.ConnectionString.Reveal(), nil)
+	}
+	credential, err := managedIdentity(s, s.ServiceBus)
+	if err != nil {
+		return nil, err
+	}
+	return queue.FromNamespace(s.ServiceBus.Endpoint, credential, nil)
+}
+
+// managedIdentity is the identity of our own SDK calls: the service's, else
+// AZURE_CLIENT_ID's, else the system-assigned one.
+func managedIdentity(s settings.Settings, service settings.Service) (azcore.TokenCredential, error) {
+	o := &azidentity.ManagedIdentityCredentialOptions{}
+	if id := cmp.Or(service.ClientID, s.AzureClientID); id != "" {
+		o.ID = azidentity.ClientID(id)
+	}
+	return azidentity.NewManagedIdentityCredential(o)
+}
+
+func entraCredential(e settings.Entra) (identity.Credential, error) {
+	switch {
+	case e.ManagedIdentity != "":
+		return identity.ManagedIdentity(e.ManagedIdentity, e.Authority)
+	case !e.Certificate.IsZero():
+		return identity.Certificate(e.Certificate.Reveal())
+	}
+	return identity.Secret(e.Secret.Reveal()), nil
+}
+
+// reachGraph asks Graph for its service document, without a token: an answer of
+// any kind but a server's error means that it is there.
+func (p parts) reachGraph(ctx context.Context) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.graph+"/v1.0/", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return err
+	}
+	if err := resp.Body.Close(); err != nil {
+		return err
+	}
+	if resp.StatusCode >= http.StatusInternalServerError {
+		return errors.New("graph answered " + resp.Status)
+	}
+	return nil
+}
+
+func (p parts) close(ctx context.Context) error {
+	p.tables.Close()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return p.bus.Close(ctx)
+}
