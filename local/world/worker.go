@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 
-	"github.com/calbridge/calbridge/local/m365/twin"
 	"github.com/calbridge/calbridge/local/servicebus"
 	"github.com/calbridge/calbridge/shared/engine"
 	"github.com/calbridge/calbridge/shared/graph"
@@ -38,6 +38,7 @@ func (v Verdict) String() string {
 var (
 	errKilled = errors.New("world: the process is dead")
 	errDown   = errors.New("world: it is down")
+	errLost   = errors.New("world: the connection was lost")
 )
 
 // Worker is one invocation of a function.
@@ -190,15 +191,20 @@ func (g gatedBus) Send(ctx context.Context, entity string, messages ...queue.Mes
 
 type gatedCalendar struct {
 	k     *Worker
-	inner *twin.Twin
+	inner graph.Calendar
 }
 
 func (g gatedCalendar) Mailbox(ctx context.Context, tenant, address string) (graph.Mailbox, error) {
 	v, err := g.k.gate("graph mailbox")
-	if err != nil && v != Fail {
+	if v == Kill {
 		return graph.Mailbox{}, lost(err)
 	}
-	g.k.world.spoilWith(v)
+	if refused := refusal(v); refused != nil {
+		return graph.Mailbox{}, refused
+	}
+	if v == LoseCall || v == LoseAnswer || v == Delay {
+		return graph.Mailbox{}, lost(errLost)
+	}
 	box, err := g.inner.Mailbox(ctx, tenant, address)
 	if dead := g.k.after(v); dead != nil {
 		return graph.Mailbox{}, lost(dead)
@@ -211,41 +217,61 @@ func (g gatedCalendar) Do(ctx context.Context, tenant string, calls []graph.Call
 		return nil
 	}
 	v, err := g.k.gate(fmt.Sprintf("graph %s ×%d", calls[0].Op, len(calls)))
-	if err != nil && v != Fail {
-		return allLost(calls, err)
+	if v == Kill {
+		return all(calls, lost(err))
 	}
-	g.k.world.spoilWith(v)
-	results := g.inner.Do(ctx, tenant, calls)
+	if refused := refusal(v); refused != nil {
+		return all(calls, refused)
+	}
+	var results []graph.Result
+	switch v {
+	case LoseCall:
+		return all(calls, lost(errLost))
+	case LoseAnswer:
+		g.inner.Do(ctx, tenant, calls)
+		return all(calls, lost(errLost))
+	case Delay, DelayKill:
+		g.k.world.late = append(g.k.world.late, func() { g.inner.Do(context.WithoutCancel(ctx), tenant, calls) })
+		results = all(calls, lost(errLost))
+	default:
+		results = g.inner.Do(ctx, tenant, calls)
+	}
 	if dead := g.k.after(v); dead != nil {
-		return allLost(calls, dead)
+		return all(calls, lost(dead))
 	}
 	return results
 }
 
-// spoilWith sets the fate of the next request.
-func (w *World) spoilWith(v Verdict) {
+// refusal is what Graph answers under a verdict without doing anything; nil when
+// the verdict is another.
+func refusal(v Verdict) *graph.Error {
 	switch v {
 	case Fail:
-		w.spoil = &twin.Fate{Effect: twin.Answer, Status: 503, Code: "ServiceUnavailable"}
+		return graph.Classify(503, "ServiceUnavailable", nil)
 	case Throttle:
-		w.spoil = &twin.Fate{Effect: twin.Answer, Status: 429, Code: "ApplicationThrottled", RetryAfter: 7e9}
-	case LoseCall:
-		w.fate = twin.Lose
-	case LoseAnswer:
-		w.fate = twin.LoseAnswer
-	case Delay, DelayKill:
-		w.fate = twin.Delay
+		return graph.Classify(429, "ApplicationThrottled", http.Header{"Retry-After": {"7"}})
 	}
+	return nil
 }
 
 func lost(err error) *graph.Error {
 	return &graph.Error{Kind: graph.Transient, Unanswered: true, Cause: err}
 }
 
-func allLost(calls []graph.Call, err error) []graph.Result {
+func all(calls []graph.Call, err *graph.Error) []graph.Result {
 	out := make([]graph.Result, len(calls))
 	for i := range out {
-		out[i] = graph.Result{Err: lost(err)}
+		out[i] = graph.Result{Err: err, Status: err.Status}
 	}
 	return out
+}
+
+// Late is how many requests to Graph are on their way.
+func (w *World) Late() int { return len(w.late) }
+
+// Land lets one of them arrive.
+func (w *World) Land(i int) {
+	land := w.late[i]
+	w.late = slices.Delete(w.late, i, i+1)
+	land()
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/calbridge/calbridge/local/servicebus"
 	"github.com/calbridge/calbridge/local/tables"
 	"github.com/calbridge/calbridge/shared/engine"
+	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
@@ -44,8 +45,11 @@ func Start() time.Time { return time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC) }
 type World struct {
 	Broker   *servicebus.Broker
 	Exchange *exchange.Store
-	Twin     *twin.Twin
+	// Tables, Bus and Calendar are what workers act on: twins, or the real adapters
+	// over the wire to the same broker and mailboxes.
 	Tables   state.Tables
+	Bus      queue.Sender
+	Calendar graph.Calendar
 	// Org is the organisation; nil is one that was deleted.
 	Org *organization.Organization
 	// Workers are the invocations that have not ended, oldest first.
@@ -53,9 +57,8 @@ type World struct {
 
 	transactions map[key.Key]map[string]bool // computed ids of each delivery
 
-	now   time.Time
-	fate  twin.Effect // of the next request to Graph
-	spoil *twin.Fate  // answer of the next request to Graph
+	now  time.Time
+	late []func() // requests to Graph that are on their way
 }
 
 // New makes a world whose Graph has these switches.
@@ -76,7 +79,7 @@ func New(switches exchange.Switches) (*World, error) {
 	w.Broker = servicebus.New(servicebus.Options{Topology: servicebus.FromResources(resources), Now: w.Now})
 	w.Exchange = exchange.New(w.Now, switches)
 	w.Exchange.AddTenant(Tenant)
-	w.Twin = twin.New(w.Exchange, &twin.Options{Before: w.before})
+	w.Bus, w.Calendar = w.Broker.Sender(), twin.New(w.Exchange, nil)
 	w.Tables = tables.NewStore(w.Now).Direct()
 	return w, nil
 }
@@ -102,31 +105,14 @@ func (w *World) Send(ctx context.Context, body []byte) error {
 	return w.Broker.Sender().Send(ctx, queue.Bookings, queue.Message{Body: body})
 }
 
-// before decides the fate of a whole request to Graph.
-func (w *World) before(v twin.Visit) twin.Fate {
-	if v.Call != nil {
-		return twin.Fate{}
-	}
-	if f := w.spoil; f != nil {
-		w.spoil = nil
-		return *f
-	}
-	f := twin.Fate{Effect: w.fate}
-	w.fate = twin.Pass
-	if len(v.Calls) == 0 && f.Effect == twin.Delay {
-		f.Effect = twin.Lose
-	}
-	return f
-}
-
 // Advance moves the clock. A minute and more ends every worker and lands every
 // call that is on its way first, as the deadlines of host and HTTP do, and lets
 // the search find what is new.
 func (w *World) Advance(d time.Duration) {
 	if d >= time.Minute {
 		w.Finish()
-		for _, l := range w.Twin.Late() {
-			w.Twin.Land(l.ID)
+		for len(w.late) > 0 {
+			w.Land(0)
 		}
 		w.Exchange.Index()
 	}
@@ -179,7 +165,7 @@ func (w *World) Begin(kind string) *Worker {
 
 func (w *World) engine(k *Worker) *engine.Engine {
 	return engine.New(engine.Effects{
-		Tables: gatedTables{k, w.Tables}, Bus: gatedBus{k, w.Broker.Sender()}, Calendar: gatedCalendar{k, w.Twin}, Organizations: w,
+		Tables: gatedTables{k, w.Tables}, Bus: gatedBus{k, w.Bus}, Calendar: gatedCalendar{k, w.Calendar}, Organizations: w,
 	}, &engine.Options{PublicURL: "https://calendar.example.com", Now: w.Now, Jitter: func() float64 { return 0.5 }, Parallel: 1})
 }
 
@@ -202,7 +188,7 @@ func (w *World) Settle() error {
 		}
 		next, ok := w.nextScheduled()
 		if !ok {
-			if len(w.Twin.Late()) == 0 {
+			if w.Late() == 0 {
 				return nil
 			}
 			next = w.now.Add(time.Minute)

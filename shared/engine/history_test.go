@@ -120,7 +120,7 @@ func TestACreateThatLandsAfterTheUsersDeleteIsFoundByTheLook(t *testing.T) {
 	if err := w.Exchange.Owner(world.Tenant, "aino@acme.example").Delete(ours[0].ID); err != nil {
 		t.Fatal(err)
 	}
-	w.Twin.Land(w.Twin.Late()[0].ID)
+	w.Land(0)
 	settle(t, w)
 	expect(t, w, "b", "aino", "written", "", "A")
 }
@@ -130,7 +130,7 @@ func TestAnAttemptThatWasThrottledKeepsTheLookItOrdered(t *testing.T) {
 	w.Step(k, world.DelayKill)
 	k = begin(t, w, world.Write)
 	until(t, w, k, "apply lanes")
-	w.Twin.Land(w.Twin.Late()[0].ID)
+	w.Land(0)
 	until(t, w, k, "graph create")
 	w.Step(k, world.Throttle)
 	w.Finish()
@@ -164,7 +164,7 @@ func TestALatePatchIsOverwrittenByTheLook(t *testing.T) {
 	revise(t, w, 3, "A")
 	k = begin(t, w, world.Write)
 	until(t, w, k, "apply lanes")
-	w.Twin.Land(w.Twin.Late()[0].ID)
+	w.Land(0)
 	settle(t, w)
 	expect(t, w, "b", "aino", "written", "", "A")
 }
@@ -181,7 +181,7 @@ func TestADoubtedDeleteIsFinishedBeforeTheBookingIsRevived(t *testing.T) {
 		w.Advance(15 * time.Second)
 		k = begin(t, w, world.Write)
 		until(t, w, k, "apply lanes")
-		w.Twin.Land(w.Twin.Late()[0].ID)
+		w.Land(0)
 		until(t, w, k, "graph")
 		w.Step(k, world.KillAfter)
 		settle(t, w)

@@ -1,0 +1,275 @@
+// Package history makes random histories of the write path over a world and
+// checks invariants I1 to I5 and I9 (write-path.md section 7): crashes, lost and
+// late answers, lost locks, doubled and reordered messages, throttling, people who
+// delete, copy and edit, and changes of mailbox.
+//
+// The same histories run over twins, by the thousand, and over the wire.
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/calbridge/calbridge/local/m365/exchange"
+	"github.com/calbridge/calbridge/local/world"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/queue"
+)
+
+// history is one random run of the write path.
+type history struct {
+	*rapid.T
+	w        *world.World
+	sent     map[string]*revision // the highest of each booking
+	bodies   [][]byte
+	faults   int // how many may still happen
+	advanced time.Duration
+	deleted  map[string]bool   // booking/user whose event the user deleted
+	notes    map[string]string // event id to what the user wrote into its body
+	strange  map[string]string // event id to change key, of events that are not ours
+	email    map[string]string // of each user, now
+}
+
+type revision struct {
+	number    int64
+	cancelled bool
+	title     string
+	text      string
+	people    map[string]bool // user to assigned
+}
+
+// Run makes one random history in a world made with New or Draw's switches, lets
+// it settle, and checks what must hold: at every instant and at the end.
+func Run(t *rapid.T, w *world.World, longest int) {
+	h := newHistory(t, w)
+	for range rapid.IntRange(10, longest).Draw(t, "length") {
+		h.act()
+		h.atEveryInstant()
+	}
+	if err := h.w.Settle(); err != nil {
+		t.Fatal(err)
+	}
+	h.settled()
+}
+
+// Draw makes a world whose Graph reads its transaction memory and its search in
+// one of the ways that the contract leaves open.
+func Draw(t *rapid.T) *world.World {
+	w, err := world.New(exchange.Switches{
+		Memory:       exchange.Memory(rapid.IntRange(0, 3).Draw(t, "memory")),
+		NameExisting: rapid.Bool().Draw(t, "existing id"),
+		SearchByHand: rapid.Bool().Draw(t, "search lags"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func newHistory(t *rapid.T, w *world.World) *history {
+	h := &history{T: t, w: w, sent: map[string]*revision{}, faults: rapid.IntRange(0, 8).Draw(t, "faults"),
+		deleted: map[string]bool{}, notes: map[string]string{}, strange: map[string]string{},
+		email: map[string]string{}}
+	for _, user := range h.users() {
+		w.AddMailbox(user + "@acme.example")
+		w.AddMailbox(user + ".new@acme.example")
+		h.email[user] = user + "@acme.example"
+	}
+	h.send("b1")
+	return h
+}
+
+func (h *history) users() []string    { return []string{"aino", "bert"} }
+func (h *history) bookings() []string { return []string{"b1", "b2", "b3"} }
+
+// act does one random thing.
+func (h *history) act() {
+	kinds := []string{world.Intake, world.Write, world.Write, world.Write, world.Dead, world.DeadWakeup}
+	switch n := rapid.IntRange(0, 99).Draw(h.T, "act"); {
+	case n < 8:
+		h.send(rapid.SampledFrom(h.bookings()).Draw(h.T, "booking"))
+	case n < 30:
+		h.w.Begin(rapid.SampledFrom(kinds).Draw(h.T, "function"))
+	case n < 80:
+		h.step()
+	case n < 83:
+		h.loseLock()
+	case n < 87:
+		h.late()
+	case n < 90:
+		h.again()
+	case n < 93:
+		h.person()
+	case n < 94:
+		h.move()
+	default:
+		h.advance()
+	}
+}
+
+func (h *history) send(id string) {
+	r := &revision{number: 1, people: map[string]bool{}}
+	if old := h.sent[id]; old != nil {
+		r.number = old.number + 1
+	}
+	r.cancelled = rapid.IntRange(0, 4).Draw(h.T, "cancelled") == 0
+	letter := rapid.SampledFrom([]string{"A", "B"}).Draw(h.T, "title")
+	r.title = id + " " + letter
+	r.text = "text " + rapid.SampledFrom([]string{"one", "two"}).Draw(h.T, "text")
+	people := []map[string]any{}
+	for _, user := range h.users() {
+		if rapid.IntRange(0, 3).Draw(h.T, user) == 0 {
+			continue
+		}
+		assigned := rapid.IntRange(0, 5).Draw(h.T, user+" assigned") > 0
+		people = append(people, map[string]any{"user": user, "email": h.email[user], "role": "required", "assigned": assigned})
+		r.people[user] = assigned
+	}
+	h.sent[id] = r
+	change := map[string]any{"title": r.title, "description": map[string]any{"text": r.text}, "people": people}
+	if r.cancelled {
+		change["status"] = "cancelled"
+	}
+	body := message(id, r.number, change)
+	h.bodies = append(h.bodies, body)
+	h.deliver(body)
+}
+
+// message is a booking as it comes over the queue.
+func message(id string, revision int64, change map[string]any) []byte {
+	data := map[string]any{"organization": world.Organization, "id": id, "revision": revision, "status": "confirmed",
+		"start": map[string]any{"dateTime": "2026-12-01T16:05:00", "timeZone": "Europe/Helsinki"},
+		"end":   map[string]any{"dateTime": "2026-12-01T17:20:00", "timeZone": "Europe/London"}}
+	maps.Copy(data, change)
+	body, err := json.Marshal(map[string]any{"specversion": "1.0", "id": "e", "source": "/history", "type": "calbridge.booking.v1", "data": data})
+	if err != nil {
+		panic(err) // maps of plain values always encode
+	}
+	return body
+}
+
+func (h *history) deliver(body []byte) {
+	if err := h.w.Send(context.Background(), body); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// step lets a worker go on, mostly without a fault.
+func (h *history) step() {
+	if len(h.w.Workers) == 0 {
+		return
+	}
+	k := h.w.Workers[rapid.IntRange(0, len(h.w.Workers)-1).Draw(h.T, "worker")]
+	v := world.Go
+	if h.faults > 0 && rapid.IntRange(0, 6).Draw(h.T, "fault") == 0 {
+		v = world.Verdict(rapid.IntRange(int(world.Kill), int(world.DelayKill)).Draw(h.T, "verdict"))
+		h.faults--
+	}
+	h.Logf("%s %s: %s", k.Kind, k.At, v)
+	h.w.Step(k, v)
+}
+
+func (h *history) loseLock() {
+	if len(h.w.Workers) == 0 || h.faults == 0 {
+		return
+	}
+	k := h.w.Workers[rapid.IntRange(0, len(h.w.Workers)-1).Draw(h.T, "worker")]
+	if h.w.LoseLock(k) {
+		h.faults--
+		h.Logf("%s %s: lock lost", k.Kind, k.At)
+	}
+}
+
+func (h *history) late() {
+	if h.w.Late() == 0 {
+		return
+	}
+	h.Logf("a late call lands")
+	h.w.Land(rapid.IntRange(0, h.w.Late()-1).Draw(h.T, "late"))
+}
+
+// again repeats a message: an old booking, or a wake-up.
+func (h *history) again() {
+	if rapid.Bool().Draw(h.T, "booking again") {
+		h.deliver(rapid.SampledFrom(h.bodies).Draw(h.T, "body"))
+		return
+	}
+	lane := key.Lane(world.Organization, key.User, rapid.SampledFrom(h.users()).Draw(h.T, "user"))
+	err := h.w.Broker.Sender().Send(context.Background(), queue.Deliveries,
+		queue.Message{SessionID: lane.String(), Body: []byte(`{"v":1,"op":"wake"}`)})
+	if err != nil {
+		h.Fatal(err)
+	}
+}
+
+// person does what people do with an event of ours.
+func (h *history) person() {
+	booking := rapid.SampledFrom(h.bookings()).Draw(h.T, "booking")
+	user := rapid.SampledFrom(h.users()).Draw(h.T, "user")
+	ours := h.w.Ours(booking, user)
+	if len(ours) == 0 {
+		return
+	}
+	e := ours[0]
+	owner := h.w.Exchange.Owner(world.Tenant, h.boxOf(e.ID))
+	switch rapid.IntRange(0, 2).Draw(h.T, "person") {
+	case 0:
+		h.Logf("%s deletes %s", user, booking)
+		h.deleted[booking+"/"+user] = true
+		if err := owner.Delete(e.ID); err != nil {
+			h.Fatal(err)
+		}
+	case 1:
+		copied, err := owner.Copy(e.ID)
+		if err != nil {
+			h.Fatal(err)
+		}
+		h.Logf("%s copies %s", user, booking)
+		h.strange[copied.ID] = copied.ChangeKey
+	case 2:
+		note := fmt.Sprintf("note %d", len(h.notes))
+		h.Logf("%s writes into %s", user, booking)
+		body := strings.Replace(e.Body, "<body>", "<body><p>"+note+"</p>", 1)
+		if err := owner.Write(e.ID, body); err != nil {
+			h.Fatal(err)
+		}
+		if old := h.notes[e.ID]; old != "" {
+			note = old
+		}
+		h.notes[e.ID] = note
+	}
+}
+
+func (h *history) boxOf(event string) string {
+	for _, box := range h.w.Exchange.Boxes() {
+		for _, e := range box.Events {
+			if e.ID == event {
+				return box.User.Mail
+			}
+		}
+	}
+	h.Fatalf("no mailbox holds %s", event)
+	return ""
+}
+
+// move gives a user another mailbox: bookings from now on name it.
+func (h *history) move() {
+	user := rapid.SampledFrom(h.users()).Draw(h.T, "user")
+	h.email[user] = user + ".new@acme.example"
+}
+
+func (h *history) advance() {
+	d := rapid.SampledFrom([]time.Duration{time.Second, 15 * time.Second, 11 * time.Minute, time.Hour}).Draw(h.T, "time")
+	if h.advanced+d > 12*time.Hour {
+		return
+	}
+	h.advanced += d
+	h.Logf("%s pass", d)
+	h.w.Advance(d)
+}
