@@ -106,8 +106,8 @@ func TestMergingNeverLosesAndNeverGrows(t *testing.T) {
 			t.Fatalf("the outside changed: %q became %q", existing, once)
 		}
 		twice, ok := Merge(once, ours("new"))
-		if ok && twice != once {
-			t.Fatalf("again changed it: %q became %q", once, twice)
+		if !ok || twice != once {
+			t.Fatalf("again changed it: %q became %q, %v", once, twice, ok)
 		}
 	})
 }
@@ -132,8 +132,8 @@ func FuzzMerge(f *testing.F) {
 		if !found && len(got) != len(existing)+len(part) {
 			t.Fatal("something was lost")
 		}
-		if again, ok := Merge(got, part); ok && again != got {
-			t.Fatalf("again changed it:\n%q\n%q", got, again)
+		if again, ok := Merge(got, part); !ok || again != got {
+			t.Fatalf("again changed it:\n%q\n%q, %v", got, again, ok)
 		}
 	})
 }
