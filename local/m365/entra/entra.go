@@ -32,7 +32,8 @@
 // # Concurrency and time
 //
 // A Server is safe for concurrent use. It takes its time from one function and
-// waits only where a fault says so. Signing keys are made when first needed.
+// waits only where a fault says so. The first signing key is made when it is needed,
+// once per process; RotateKeys makes others.
 package entra
 
 import (

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"net/http"
+	"sync"
 )
 
 // signingKey is one of the keys that sign access tokens.
@@ -27,24 +28,37 @@ func (s *Server) RotateKeys() error {
 	return s.addKey()
 }
 
-// addKey needs the lock.
+// addKey makes a new key. It needs the lock.
 func (s *Server) addKey() error {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := newKey()
 	if err != nil {
 		return err
 	}
-	sum := sha1.Sum(key.N.Bytes())
-	s.keys = append(s.keys, signingKey{id: base64.RawURLEncoding.EncodeToString(sum[:]), key: key})
-	s.keys = s.keys[max(0, len(s.keys)-keptKeys):]
+	s.add(key)
 	return nil
 }
 
-// signer returns the key that signs now, making the first one. It needs the lock.
+func newKey() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) }
+
+// firstKey is the key that every server of the process begins with: making one
+// takes a fifth of a second and more, and a test run starts hundreds of servers.
+var firstKey = sync.OnceValues(newKey)
+
+// add makes a key the one that signs. It needs the lock.
+func (s *Server) add(key *rsa.PrivateKey) {
+	sum := sha1.Sum(key.N.Bytes())
+	s.keys = append(s.keys, signingKey{id: base64.RawURLEncoding.EncodeToString(sum[:]), key: key})
+	s.keys = s.keys[max(0, len(s.keys)-keptKeys):]
+}
+
+// signer returns the key that signs now. It needs the lock.
 func (s *Server) signer() (signingKey, error) {
 	if len(s.keys) == 0 {
-		if err := s.addKey(); err != nil {
+		key, err := firstKey()
+		if err != nil {
 			return signingKey{}, err
 		}
+		s.add(key)
 	}
 	return s.keys[len(s.keys)-1], nil
 }

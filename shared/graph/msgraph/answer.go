@@ -153,7 +153,7 @@ func isMarkProperty(id string) bool {
 func (c *Client) found(ctx context.Context, tenant string, call graph.Call, a answer) ([]graph.Event, *graph.Error) {
 	var all []graph.Event
 	seen := map[string]bool{}
-	for range maxPages {
+	for pages := 1; ; pages++ {
 		var page struct {
 			Value    *[]wireEvent `json:"value"`
 			NextLink string       `json:"@odata.nextLink"`
@@ -174,6 +174,9 @@ func (c *Client) found(ctx context.Context, tenant string, call graph.Call, a an
 		if page.NextLink == "" || len(all) >= findTop {
 			return oldest(all), nil
 		}
+		if pages == maxPages {
+			return nil, &graph.Error{Kind: graph.Transient, Status: a.status, Cause: errEndless}
+		}
 		next, err := c.nextPage(page.NextLink)
 		if err != nil {
 			return nil, &graph.Error{Kind: graph.Transient, Status: a.status, Cause: err}
@@ -186,7 +189,6 @@ func (c *Client) found(ctx context.Context, tenant string, call graph.Call, a an
 			return nil, a.err(call)
 		}
 	}
-	return nil, &graph.Error{Kind: graph.Transient, Status: a.status, Cause: errEndless}
 }
 
 // nextPage is the request for a next link, which must stay on our host below our

@@ -80,7 +80,7 @@ func create(ctx context.Context, user *users.UserItemRequestBuilder, call graph.
 	if call.TransactionID == "" {
 		return request{}, errors.New("a create needs a transaction id")
 	}
-	call.Set = event.All
+	call.Set = given(call.Content)
 	model, err := content(call)
 	if err != nil {
 		return request{}, err
@@ -89,6 +89,18 @@ func create(ctx context.Context, user *users.UserItemRequestBuilder, call graph.
 	model.SetSingleValueExtendedProperties(mark(call.Mark))
 	info, err := user.Events().ToPostRequestInformation(ctx, model, nil)
 	return finish(info, err, "")
+}
+
+// given is what a create sends: all but the parts that are empty anyway.
+func given(e event.Event) event.Fields {
+	set := event.All
+	if e.Location == (event.Location{}) {
+		set &^= event.Place
+	}
+	if len(e.Categories) == 0 {
+		set &^= event.Categories
+	}
+	return set
 }
 
 func patch(ctx context.Context, item *users.ItemEventsEventItemRequestBuilder, call graph.Call) (request, error) {
