@@ -3,7 +3,7 @@
 // Ctrl-C. Package stack says what is embedded and what the environment may
 // replace.
 //
-//	PORT       of the front door, 7071 by default
+//	PORT       of the front door, 7071 by default; 0 is any free one
 //	ONCE=1     exit when all has settled: 0 when as expected, else 1
 //	PROCESSES=flex   one handler process per function group
 //	VERBOSE=1  print the host's log
@@ -120,14 +120,18 @@ func options(ctx context.Context, environment func(string) (string, bool), out i
 	if err != nil {
 		return stack.Options{}, err
 	}
-	port, processes := "7071", ""
-	if given(environment, "PORT") {
-		port, _ = environment("PORT")
+	address := "127.0.0.1:7071"
+	switch port, _ := environment("PORT"); port {
+	case "":
+	case "0":
+		address = "" // any free one
+	default:
+		address = "127.0.0.1:" + port
 	}
-	processes, _ = environment("PROCESSES")
+	processes, _ := environment("PROCESSES")
 	return stack.Options{
 		App: app, Settings: sample, Environment: environment,
-		Addr: "127.0.0.1:" + port, M365Addr: "127.0.0.1:7080", TablesAddr: "127.0.0.1:10002", BusAddr: "127.0.0.1:5672",
+		Addr: address, M365Addr: "127.0.0.1:7080", TablesAddr: "127.0.0.1:10002", BusAddr: "127.0.0.1:5672",
 		PerFunctionGroup: processes == "flex", Log: logger(out, given(environment, "VERBOSE")),
 	}, nil
 }

@@ -194,11 +194,9 @@ func (s *Stack) startHost(o Options) error {
 // Done gives the host's end, which is nil after Close.
 func (s *Stack) Done() <-chan error { return s.hostEnd }
 
-// Close ends everything at once; calls under way are cut after a while.
+// Close ends the host, which lets calls under way end for 10 s, and then the rest.
 func (s *Stack) Close() {
 	if s.cancel != nil {
-		// A handler that waits for Graph would hold up a graceful stop: first the
-		// parts it waits for, then the host.
 		s.cancel()
 		select {
 		case <-s.hostEnd:

@@ -1,0 +1,76 @@
+# Calbridge. `make help` lists the targets.
+
+# One set of flags for everything: Graph's models take a minute to compile per set.
+export CGO_ENABLED = 0
+export GOFLAGS = -trimpath -buildvcs=false
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test unit race-light race bench fuzz package vet azurite once clean
+
+VERSION ?= dev
+COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+FUZZTIME ?= 10s
+
+# phase runs a target and prints how long it took.
+phase = @start=$$(date +%s); printf '\n== %s\n' "$(1)"; $(MAKE) --no-print-directory $(1) $(2); printf '== %s: %s s\n' "$(1)" $$(( $$(date +%s) - start ))
+
+# Packages whose tests link Graph's models: the race detector would compile those
+# anew, which takes minutes.
+models = go list -test -f '{{$$p := .ImportPath}}{{range .Deps}}{{if eq . "github.com/microsoftgraph/msgraph-sdk-go/models"}}{{$$p}}{{"\n"}}{{end}}{{end}}' ./... | sed 's/ .*//; s/\.test$$//; s/_test$$//' | sort -u
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
+
+run: ## everything on this machine, with the bookings of examples/; ONCE=1 exits, PORT, PROCESSES=flex, VERBOSE=1
+	@mkdir -p build/bin
+	@go build -o build/bin/local ./cmd/local
+	@exec build/bin/local
+
+test: ## everything that CI asks for; installs what it needs
+	$(call phase,vet)
+	$(call phase,unit)
+	$(call phase,race-light)
+	$(call phase,package)
+	$(call phase,once)
+
+unit: azurite ## all tests, Azurite's included
+	@AZURITE=$$(local/tables/azurite.sh) go test ./...
+
+race-light: ## the race detector over all packages that do not link Graph's models
+	@CGO_ENABLED=1 go test -short -race $$(comm -23 <(go list ./... | sort) <($(models)))
+
+race: ## the race detector over the rest; minutes, and 5 GB of memory
+	@CGO_ENABLED=1 go test -short -race $$($(models))
+
+bench: ## the figures of docs/performance.md
+	@go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./local/bench
+
+fuzz: ## every fuzz test for FUZZTIME (10s)
+	@grep -rlE '^func Fuzz' --include=*_test.go . | while read -r file; do \
+		for name in $$(grep -oE '^func Fuzz[A-Za-z0-9_]*' $$file | cut -d' ' -f2); do \
+			echo "== $$(dirname $$file) $$name"; go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) $$(dirname $$file); \
+		done; done
+
+package: ## build/app and build/app.zip, as they are deployed
+	@go run ./cmd/package -version '$(VERSION)' -commit '$(COMMIT)'
+
+vet: ## gofmt, go vet, staticcheck
+	@files=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "gofmt these: $$files"; exit 1; fi
+	@go vet ./...
+	@go run honnef.co/go/tools/cmd/staticcheck ./...
+
+# Azurite, which the suite of the tables also runs against, is an npm package.
+azurite:
+	@command -v npm >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && apt-get -qq install -y nodejs npm; } \
+		|| { echo "The tests need Node.js with npm (for Azurite): install them and run make test again." >&2; exit 1; }
+	@local/tables/azurite.sh >/dev/null
+
+# What `make run ONCE=1` does, on ports of its own choice so that it never meets a
+# running one.
+once:
+	@$(MAKE) --no-print-directory run ONCE=1 PORT=0
+
+clean: ## removes build/
+	@rm -rf build
