@@ -6,7 +6,7 @@ import "slices"
 // in the order of their sequence numbers.
 type lane struct {
 	id      string
-	waiting []*message // from head on; ones that left the store are skipped
+	waiting []*message // from head on
 	head    int
 	holder  *Session
 	queued  bool // in the store's list of ready sessions
@@ -20,7 +20,7 @@ func (l *lane) insert(m *message) {
 		l.waiting = append(l.waiting, m)
 		return
 	}
-	i, _ := slices.BinarySearchFunc(line, m.seq, func(x *message, seq int64) int { return int(x.seq - seq) })
+	i, _ := l.find(m.seq)
 	if i == 0 && l.head > 0 {
 		l.head--
 		l.waiting[l.head] = m
@@ -30,22 +30,32 @@ func (l *lane) insert(m *message) {
 }
 
 // first is the next message to take, or nil.
-func (l *lane) first(s *store) *message {
-	for l.head < len(l.waiting) {
-		if m := l.waiting[l.head]; m.home == s {
-			return m
-		}
-		l.drop()
+func (l *lane) first() *message {
+	if l.head == len(l.waiting) {
+		return nil
 	}
-	return nil
+	return l.waiting[l.head]
 }
 
-func (l *lane) pop(s *store) *message {
-	m := l.first(s)
+func (l *lane) pop() *message {
+	m := l.first()
 	if m != nil {
 		l.drop()
 	}
 	return m
+}
+
+// remove takes a message out of the line that is in it.
+func (l *lane) remove(m *message) {
+	i, found := l.find(m.seq)
+	if !found {
+		return
+	}
+	l.waiting = slices.Delete(l.waiting, l.head+i, l.head+i+1)
+}
+
+func (l *lane) find(seq int64) (int, bool) {
+	return slices.BinarySearchFunc(l.waiting[l.head:], seq, func(x *message, seq int64) int { return int(x.seq - seq) })
 }
 
 // drop advances the head, and reclaims the space before it now and then.

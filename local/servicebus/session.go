@@ -58,7 +58,7 @@ func (h *Session) end(failed bool, now time.Time) {
 	s.giveBackAll(hand, failed, now)
 	l.queued = false
 	s.enqueue(l)
-	if l.first(s) == nil && !l.queued && l.holder == nil {
+	if l.first() == nil && !l.queued && l.holder == nil {
 		delete(s.lanes, l.id)
 	}
 }

@@ -109,7 +109,7 @@ func (s *store) laneOf(id string) *lane {
 // enqueue gives a free session that has messages to the first who waits, or
 // keeps it for the next who asks.
 func (s *store) enqueue(l *lane) {
-	if l.holder != nil || l.queued || l.first(s) == nil {
+	if l.holder != nil || l.queued || l.first() == nil {
 		return
 	}
 	if len(s.waits) > 0 {
@@ -129,7 +129,7 @@ func (s *store) nextReady() *lane {
 		l := s.ready[0]
 		s.ready = s.ready[1:]
 		l.queued = false
-		if l.holder == nil && l.first(s) != nil {
+		if l.holder == nil && l.first() != nil {
 			return l
 		}
 	}
@@ -138,7 +138,7 @@ func (s *store) nextReady() *lane {
 
 // take locks the first available message of a lane; nil for none.
 func (s *store) take(l *lane, holder *Session, t *taker, now time.Time) *message {
-	m := l.pop(s)
+	m := l.pop()
 	if m == nil {
 		return nil
 	}
@@ -285,6 +285,7 @@ func (s *store) settleExpiry(now time.Time) {
 	}
 	slices.SortFunc(over, bySequence)
 	for _, m := range over {
+		m.lane.remove(m)
 		s.expire(m)
 	}
 }
