@@ -2,6 +2,7 @@ package organization
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -50,9 +51,9 @@ func Restore(id string, document []byte, state State) (Organization, error) {
 }
 
 // WithID names the organisation; its id is also its name for people unless
-// another was given.
+// another was given. Without a state it is one that nobody has consented for.
 func (o Organization) WithID(id string) Organization {
-	o.ID = id
+	o.ID, o.State.Consent = id, cmp.Or(o.State.Consent, ConsentNone)
 	if o.DisplayName == "" {
 		o.DisplayName = id
 	}

@@ -1,6 +1,7 @@
 package organization
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 )
@@ -63,14 +64,11 @@ type stateJSON struct {
 	PermissionSet *int       `json:"permissionSet"`
 }
 
-// MarshalJSON writes the read-only member state. The zero State is consent none.
+// MarshalJSON writes the read-only member state.
 func (s State) MarshalJSON() ([]byte, error) {
-	w := stateJSON{Tenant: orNull(s.Tenant), BoundBy: orNull(s.BoundBy), Consent: s.Consent,
+	w := stateJSON{Tenant: orNull(s.Tenant), BoundBy: orNull(s.BoundBy), Consent: cmp.Or(s.Consent, ConsentNone),
 		Evidence: orNull(s.Evidence), ConsentedAt: orNull(s.ConsentedAt.UTC()),
 		GrantedScopes: s.GrantedScopes, PermissionSet: orNull(s.PermissionSet)}
-	if w.Consent == "" {
-		w.Consent = ConsentNone
-	}
 	if w.GrantedScopes == nil {
 		w.GrantedScopes = []string{}
 	}
@@ -85,7 +83,10 @@ func (s *State) UnmarshalJSON(b []byte) error {
 	}
 	*s = State{Tenant: orZero(w.Tenant), BoundBy: orZero(w.BoundBy), Consent: w.Consent,
 		Evidence: orZero(w.Evidence), ConsentedAt: orZero(w.ConsentedAt).UTC(),
-		GrantedScopes: w.GrantedScopes, PermissionSet: orZero(w.PermissionSet)}
+		PermissionSet: orZero(w.PermissionSet)}
+	if len(w.GrantedScopes) > 0 {
+		s.GrantedScopes = w.GrantedScopes
+	}
 	return nil
 }
 
