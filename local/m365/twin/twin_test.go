@@ -2,6 +2,7 @@ package twin_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -10,8 +11,10 @@ import (
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/m365/graphworld"
 	"github.com/calbridge/calbridge/local/m365/twin"
+	"github.com/calbridge/calbridge/shared/event"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/graph/graphtest"
+	"github.com/calbridge/calbridge/shared/key"
 )
 
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -80,4 +83,131 @@ func ticking() func() time.Time {
 	}
 }
 
-var _ graph.Calendar = (*twin.Twin)(nil)
+// creation is a create of delivery n.
+func creation(n int) graph.Call {
+	d := key.Delivery("acme", strconv.Itoa(n), key.User, "u")
+	return graph.Call{Op: graph.Create, Mailbox: graphworld.Mailbox, Mark: d.Hex(), TransactionID: key.TransactionID(d, 1), Content: event.Event{
+		Subject: "x", Body: "<p>x</p>", Start: event.Time{DateTime: "2026-12-01T10:00:00", Zone: "Europe/Helsinki"},
+		End: event.Time{DateTime: "2026-12-01T11:00:00", Zone: "Europe/Helsinki"}, ShowAs: "busy", Sensitivity: "normal", ReminderMinutes: 15,
+	}}
+}
+
+// fixture is a twin whose next visits meet a fate.
+func fixture(t testing.TB, fates ...twin.Fate) (*twin.Twin, *exchange.Store) {
+	store := exchange.New(ticking(), exchange.Switches{})
+	graphworld.New(t, store, nil)
+	return twin.New(store, &twin.Options{Before: func(v twin.Visit) twin.Fate {
+		if v.Call == nil || len(fates) == 0 {
+			return twin.Fate{}
+		}
+		f := fates[0]
+		fates = fates[1:]
+		return f
+	}}), store
+}
+
+func events(store *exchange.Store) int {
+	return len(store.Events(graphworld.Tenant, graphworld.Mailbox))
+}
+
+func TestEachCallOfARequestMeetsItsOwnFate(t *testing.T) {
+	tw, store := fixture(t, twin.Fate{Effect: twin.Lose}, twin.Fate{Effect: twin.LoseAnswer},
+		twin.Fate{Effect: twin.Answer, Status: 409, Code: "ConcurrentItemSave"}, twin.Fate{Effect: twin.Delay})
+	results := tw.Do(t.Context(), graphworld.Tenant, []graph.Call{creation(0), creation(1), creation(2), creation(3), creation(4)})
+	for i, want := range []struct {
+		kind       graph.Kind
+		unanswered bool
+	}{{graph.Transient, true}, {graph.Transient, true}, {graph.Conflict, false}, {graph.Transient, true}} {
+		if err := results[i].Err; err == nil || err.Kind != want.kind || err.Unanswered != want.unanswered {
+			t.Errorf("call %d: %+v", i, err)
+		}
+	}
+	if results[4].Err != nil || events(store) != 2 {
+		t.Errorf("the last: %v; %d events, want the lost answer's and the last", results[4].Err, events(store))
+	}
+}
+
+func TestALateCallLandsWhenTheTestSays(t *testing.T) {
+	delay := twin.Fate{Effect: twin.Delay}
+	tw, store := fixture(t, delay, delay)
+	tw.Do(t.Context(), graphworld.Tenant, []graph.Call{creation(0), creation(1)})
+	late := tw.Late()
+	if len(late) != 2 || late[0].Call.Mark != creation(0).Mark || events(store) != 0 {
+		t.Fatalf("late %v, %d events", late, events(store))
+	}
+	r, ok := tw.Land(late[1].ID)
+	if !ok || r.Err != nil || r.Event.ID == "" || events(store) != 1 {
+		t.Errorf("landed %+v, %t, %d events", r, ok, events(store))
+	}
+	if _, again := tw.Land(late[1].ID); again {
+		t.Error("it landed twice")
+	}
+	if !tw.Drop(late[0].ID) || tw.Drop(late[0].ID) || len(tw.Late()) != 0 || events(store) != 1 {
+		t.Errorf("after dropping: %v, %d events", tw.Late(), events(store))
+	}
+}
+
+func TestTheSearchLagsAndTheMemoryFailsAsTheStoreSays(t *testing.T) {
+	tw, store := fixture(t)
+	store.SetSwitches(exchange.Switches{SearchByHand: true})
+	do := func(c graph.Call) graph.Result {
+		t.Helper()
+		r := tw.Do(t.Context(), graphworld.Tenant, []graph.Call{c})[0]
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		return r
+	}
+	first := do(creation(0))
+	find := graph.Call{Op: graph.Find, Mailbox: graphworld.Mailbox, Mark: creation(0).Mark}
+	if n := len(do(find).Found); n != 0 {
+		t.Errorf("found %d before Index", n)
+	}
+	store.Index()
+	if n := len(do(find).Found); n != 1 {
+		t.Errorf("found %d after Index", n)
+	}
+	if err := store.Forget(graphworld.Tenant, graphworld.Mailbox, ""); err != nil {
+		t.Fatal(err)
+	}
+	if again := do(creation(0)); again.Event.ID == first.Event.ID {
+		t.Error("the forgotten transaction found its event")
+	}
+}
+
+// The content of a call stays the caller's.
+func TestTheTwinSharesNoMemoryWithTheCaller(t *testing.T) {
+	tw, store := fixture(t)
+	c := creation(0)
+	c.Content.Categories = []string{"Red"}
+	tw.Do(t.Context(), graphworld.Tenant, []graph.Call{c})
+	c.Content.Categories[0] = "Blue"
+	if got := store.Events(graphworld.Tenant, graphworld.Mailbox)[0].Categories[0]; got != "Red" {
+		t.Errorf("category %q", got)
+	}
+	again := creation(0)
+	again.Content.Categories = []string{"Red"}
+	if r := tw.Do(t.Context(), graphworld.Tenant, []graph.Call{again}); r[0].Err != nil {
+		t.Errorf("the same content again: %v", r[0].Err)
+	}
+}
+
+func BenchmarkCreate(b *testing.B) {
+	tw, store := fixture(b)
+	calls := make([]graph.Call, 1)
+	n := 0
+	for b.Loop() {
+		calls[0] = creation(n)
+		r := tw.Do(b.Context(), graphworld.Tenant, calls)[0]
+		if r.Err != nil {
+			b.Fatal(r.Err)
+		}
+		if n++; n%100 == 0 {
+			for _, e := range store.Events(graphworld.Tenant, graphworld.Mailbox) {
+				if err := store.Delete(graphworld.Tenant, graphworld.Mailbox, e.ID, ""); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+}
