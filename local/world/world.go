@@ -45,6 +45,7 @@ func Start() time.Time { return time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC) }
 type World struct {
 	Broker   *servicebus.Broker
 	Exchange *exchange.Store
+	Switches exchange.Switches // of Exchange
 	// Tables, Bus and Calendar are what workers act on: twins, or the real adapters
 	// over the wire to the same broker and mailboxes.
 	Tables   state.Tables
@@ -75,7 +76,7 @@ func New(switches exchange.Switches) (*World, error) {
 	if org, err = org.Bind(Tenant, Start().Add(-time.Hour)); err != nil {
 		return nil, fmt.Errorf("world.New: %w", err)
 	}
-	w := &World{now: Start(), Org: &org, transactions: map[key.Key]map[string]bool{}}
+	w := &World{now: Start(), Org: &org, Switches: switches, transactions: map[key.Key]map[string]bool{}}
 	w.Broker = servicebus.New(servicebus.Options{Topology: servicebus.FromResources(resources), Now: w.Now})
 	w.Exchange = exchange.New(w.Now, switches)
 	w.Exchange.AddTenant(Tenant)
