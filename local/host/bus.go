@@ -15,7 +15,7 @@ import (
 const (
 	// settleWithin is the deadline of each complete, abandon and renewal: the SDK retries
 	// those with a policy of its own, for up to 44 s against a dead link.
-	settleWithin = 5 * time.Second
+	settleWithin = 2 * time.Second
 	closeWithin  = 2 * time.Second
 	// acceptWithin is how long one wait for a session lasts (tryTimeout).
 	acceptWithin     = time.Minute
