@@ -56,7 +56,7 @@ func Run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(stdout, nil))
-	parts, err := connect(s)
+	parts, err := connect(s, o.Now)
 	if err != nil {
 		return err
 	}

@@ -3,9 +3,11 @@ package app
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -27,7 +29,7 @@ type parts struct {
 }
 
 // connect constructs the clients. Its errors name settings, never values.
-func connect(s settings.Settings) (parts, error) {
+func connect(s settings.Settings, now func() time.Time) (parts, error) {
 	tables, err := connectTables(s)
 	if err != nil {
 		return parts{}, fmt.Errorf("TABLES: %w", err)
@@ -40,11 +42,11 @@ func connect(s settings.Settings) (parts, error) {
 	if err != nil {
 		return parts{}, fmt.Errorf("ENTRA_CLIENT_*: %w", err)
 	}
-	app, err := identity.New(s.Entra.ClientID, credential, &identity.Options{Authority: s.Entra.Authority, GraphEndpoint: s.GraphEndpoint})
+	app, err := identity.New(s.Entra.ClientID, credential, &identity.Options{Authority: s.Entra.Authority, GraphEndpoint: s.GraphEndpoint, Now: now})
 	if err != nil {
 		return parts{}, fmt.Errorf("ENTRA_*: %w", err)
 	}
-	calendar, err := msgraph.New(app, &msgraph.Options{Endpoint: s.GraphEndpoint})
+	calendar, err := msgraph.New(app, &msgraph.Options{Endpoint: s.GraphEndpoint, Now: now})
 	if err != nil {
 		return parts{}, fmt.Errorf("GRAPH_ENDPOINT: %w", err)
 	}
@@ -88,9 +90,18 @@ func entraCredential(e settings.Entra) (identity.Credential, error) {
 	case e.ManagedIdentity != "":
 		return identity.ManagedIdentity(e.ManagedIdentity, e.Authority)
 	case !e.Certificate.IsZero():
-		return identity.Certificate(e.Certificate.Reveal())
+		return certificate(e.Certificate.Reveal())
 	}
 	return identity.Secret(e.Secret.Reveal()), nil
+}
+
+// certificate turns what settings have read, PEM or DER, into a credential; DER
+// goes as base64, which is how identity takes it.
+func certificate(content string) (identity.Credential, error) {
+	if !strings.Contains(content, "-----BEGIN") {
+		content = base64.StdEncoding.EncodeToString([]byte(content))
+	}
+	return identity.Certificate(content)
 }
 
 // reachGraph asks Graph for its service document, without a token: an answer of
