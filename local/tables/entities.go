@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/state/rowjson"
 )
 
 // get answers for one row.
@@ -32,7 +33,7 @@ func (s *Server) document(r *http.Request, table string, found *row) []byte {
 	if !metadata(r.Header) {
 		return appendRow(nil, found, false, nil)
 	}
-	b := appendText([]byte(`{"odata.metadata":`), s.URL()+"/$metadata#"+table+"/@Element")
+	b := rowjson.AppendString([]byte(`{"odata.metadata":`), s.URL()+"/$metadata#"+table+"/@Element")
 	return append(append(b, ','), appendRow(nil, found, true, nil)[1:]...)
 }
 
@@ -127,7 +128,7 @@ func (s *Server) feed(r *http.Request, table string, rows []*row, names []string
 	b := make([]byte, 0, 256+512*len(rows))
 	b = append(b, '{')
 	if meta {
-		b = appendText(append(b, `"odata.metadata":`...), s.URL()+"/$metadata#"+table)
+		b = rowjson.AppendString(append(b, `"odata.metadata":`...), s.URL()+"/$metadata#"+table)
 		b = append(b, ',')
 	}
 	b = append(b, `"value":[`...)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/state/rowjson"
 )
 
 // Tables themselves: list, create, delete.
@@ -48,7 +49,7 @@ func (s *Server) listTables(r *http.Request) reply {
 }
 
 func appendTableName(b []byte, name string) []byte {
-	return append(appendText(append(b, `{"TableName":`...), name), '}')
+	return append(rowjson.AppendString(append(b, `{"TableName":`...), name), '}')
 }
 
 func (s *Server) createTable(r *http.Request, body []byte) reply {

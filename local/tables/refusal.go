@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/state/rowjson"
 )
 
 // refusal is an error of the service: "Table service error codes".
@@ -103,7 +104,7 @@ func (e *refusal) body(requestID, now string) []byte {
 		message = strconv.Itoa(e.index) + ":" + message
 	}
 	message = fmt.Sprintf("%s\nRequestId:%s\nTime:%s", message, requestID, now)
-	b := appendText([]byte(`{"odata.error":{"code":`), e.code)
-	b = appendText(append(b, `,"message":{"lang":"en-US","value":`...), message)
+	b := rowjson.AppendString([]byte(`{"odata.error":{"code":`), e.code)
+	b = rowjson.AppendString(append(b, `,"message":{"lang":"en-US","value":`...), message)
 	return append(b, "}}}"...)
 }

@@ -3,9 +3,7 @@ package tables
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"io"
 	"math"
 	"regexp"
 	"strconv"
@@ -15,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/state/rowjson"
 )
 
 // The JSON of an entity, as "Payload format for Table service operations" has it.
@@ -45,86 +44,86 @@ func parseTime(s string) (time.Time, error) {
 // document is the members of a flat JSON object, in order, with the types that
 // annotations give them.
 type document struct {
-	names  []string
-	values map[string]any // string, bool, json.Number or nil
-	types  map[string]string
+	members []member
+	types   map[string]string
+}
+
+type member struct {
+	name  string
+	value rowjson.Value
 }
 
 // readDocument refuses what is not one flat object, and members named twice.
 func readDocument(body []byte) (document, error) {
-	d := document{values: map[string]any{}, types: map[string]string{}}
-	if !utf8.Valid(body) {
-		return d, refuse("InvalidInput")
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return d, refuse("InvalidInput")
-	}
-	for dec.More() {
-		if err := d.member(dec); err != nil {
-			return d, err
+	d := document{types: map[string]string{}}
+	s := rowjson.New(body)
+	err := s.Object(func(name string) error {
+		value, err := s.Scalar()
+		if err != nil {
+			return err
 		}
+		return d.add(name, value)
+	})
+	if err == nil {
+		err = s.End()
 	}
-	if _, err := dec.Token(); err != nil { // the closing brace
-		return d, refuse("InvalidInput")
+	if errors.Is(err, rowjson.ErrSyntax) {
+		err = refuse("InvalidInput")
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return d, refuse("InvalidInput")
-	}
-	return d, nil
+	return d, err
 }
 
-func (d *document) member(dec *json.Decoder) error {
-	t, err := dec.Token()
-	name, ok := t.(string)
-	if err != nil || !ok {
-		return refuse("InvalidInput")
-	}
-	value, err := dec.Token()
-	if _, nested := value.(json.Delim); err != nil || nested {
-		return refuse("InvalidInput")
-	}
+func (d *document) add(name string, value rowjson.Value) error {
 	if base, ok := strings.CutSuffix(name, "@odata.type"); ok {
-		edm, ok := value.(string)
-		if _, twice := d.types[base]; twice || !ok {
+		if _, twice := d.types[base]; twice || value.Kind != rowjson.String {
 			return refuse("InvalidInput")
 		}
-		d.types[base] = edm
+		d.types[base] = string(value.Text)
 		return nil
 	}
-	if _, twice := d.values[name]; twice {
-		return refuse("DuplicatePropertiesSpecified")
+	for i := range d.members {
+		if d.members[i].name == name {
+			return refuse("DuplicatePropertiesSpecified")
+		}
 	}
-	d.values[name] = value
-	d.names = append(d.names, name)
+	if len(d.members) > maxMembers {
+		return refuse("TooManyProperties")
+	}
+	d.members = append(d.members, member{name, value})
 	return nil
 }
 
+// maxMembers leaves room for keys, timestamp and odata members.
+const maxMembers = state.MaxProperties + 16
+
 // key returns a key that the body names.
 func (d *document) key(name string) (string, bool) {
-	key, ok := d.values[name].(string)
-	return key, ok
+	for _, m := range d.members {
+		if m.name == name {
+			return string(m.value.Text), m.value.Kind == rowjson.String
+		}
+	}
+	return "", false
 }
 
 // props reads everything but keys, timestamp and odata members. A null is a
 // property that is not there.
 func (d *document) props() (map[string]any, error) {
-	props := make(map[string]any, len(d.names))
-	for _, name := range d.names {
+	props := make(map[string]any, len(d.members))
+	for _, m := range d.members {
 		switch {
-		case name == "PartitionKey", name == "RowKey", name == "Timestamp", strings.HasPrefix(name, "odata."), d.values[name] == nil:
+		case m.name == "PartitionKey", m.name == "RowKey", m.name == "Timestamp", strings.HasPrefix(m.name, "odata."), m.value.Kind == rowjson.Null:
 			continue
-		case utf8.RuneCountInString(name) > state.MaxName:
+		case utf8.RuneCountInString(m.name) > state.MaxName:
 			return nil, refuse("PropertyNameTooLong")
-		case !identifier(name):
+		case !identifier(m.name):
 			return nil, refuse("PropertyNameInvalid")
 		}
-		value, err := typed(d.values[name], d.types[name])
+		value, err := typed(m.value, d.types[m.name])
 		if err != nil {
 			return nil, err
 		}
-		props[name] = value
+		props[m.name] = value
 	}
 	return props, nil
 }
@@ -140,16 +139,15 @@ func identifier(name string) bool {
 }
 
 // typed makes the value; the JSON's kind must fit the annotation.
-func typed(value any, edm string) (any, error) {
-	switch v := value.(type) {
-	case bool:
-		if edm == "" || edm == "Edm.Boolean" {
-			return v, nil
-		}
-	case json.Number:
-		return typedNumber(v.String(), edm)
-	case string:
-		return typedText(v, edm)
+func typed(v rowjson.Value, edm string) (any, error) {
+	switch v.Kind {
+	case rowjson.Number:
+		return typedNumber(string(v.Text), edm)
+	case rowjson.String:
+		return typedText(string(v.Text), edm)
+	}
+	if edm == "" || edm == "Edm.Boolean" {
+		return v.Text[0] == 't', nil
 	}
 	return nil, refuse("InvalidInput")
 }
@@ -209,7 +207,7 @@ func specialDouble(s string) (float64, error) {
 func appendRow(b []byte, r *row, metadata bool, selected []string) []byte {
 	b = append(b, '{')
 	if metadata {
-		b = appendText(append(b, `"odata.etag":`...), r.etag)
+		b = rowjson.AppendString(append(b, `"odata.etag":`...), r.etag)
 	}
 	want := func(name string) bool {
 		for _, s := range selected {
@@ -241,15 +239,15 @@ func appendValue(b []byte, name string, value any, metadata bool) []byte {
 		b = append(b, ',')
 	}
 	if edm := edmOf(value); edm != "" && metadata {
-		b = appendText(b, name+"@odata.type")
-		b = append(append(append(b, `:"`...), edm...), `",`...)
+		b = append(append(append(b, '"'), name...), `@odata.type":"`...)
+		b = append(append(b, edm...), `",`...)
 	}
-	b = append(appendText(b, name), ':')
+	b = append(rowjson.AppendString(b, name), ':')
 	switch v := value.(type) {
 	case string:
-		return appendText(b, v)
+		return rowjson.AppendString(b, v)
 	case Guid:
-		return appendText(b, string(v))
+		return rowjson.AppendString(b, string(v))
 	case bool:
 		return strconv.AppendBool(b, v)
 	case int32:
@@ -297,15 +295,4 @@ func appendDouble(b []byte, f float64) []byte {
 		b = append(b, ".0"...)
 	}
 	return b
-}
-
-// appendText quotes s, quickly where nothing needs an escape.
-func appendText(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
-			quoted, _ := json.Marshal(s) // a string always can be
-			return append(b, quoted...)
-		}
-	}
-	return append(append(append(b, '"'), s...), '"')
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/calbridge/calbridge/shared/state/rowjson"
 )
 
 // ErrInvalid says that the call itself is wrong: a table or property name, a key,
@@ -229,7 +231,7 @@ func checkValue(value any) (stored, sent int, err error) {
 		if stored > MaxProperty {
 			return 0, 0, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, stored, MaxProperty)
 		}
-		return 4 + stored, jsonSize(v), nil
+		return 4 + stored, rowjson.Size(v), nil
 	case []byte:
 		if len(v) > MaxProperty {
 			return 0, 0, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(v), MaxProperty)

@@ -3,7 +3,6 @@ package state
 import (
 	"encoding/json"
 	"math"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -94,49 +93,6 @@ func drawProps(t *rapid.T) map[string]any {
 			return time.Unix(rapid.Int64Range(-11644473600, 253402300799).Draw(t, "s"), 100*rapid.Int64Range(0, 9999999).Draw(t, "ticks")).UTC()
 		}).AsAny())
 	return rapid.MapOfN(rapid.StringMatching(`[a-zA-Z_][a-zA-Z0-9_]{0,9}`).Filter(func(s string) bool { return checkName(s) == nil }), value, 0, 8).Draw(t, "props")
-}
-
-// FuzzScanner holds the scanner against encoding/json: what both read is equal,
-// and what encoding/json refuses the scanner refuses.
-func FuzzScanner(f *testing.F) {
-	for _, seed := range []string{
-		`{"a":"b","c":1.5e-3,"d":true,"e":null}`, `{"a":"\ud83d\ude00\ud83d \"\\\/\b\f\n\r\t\u0000"}`, `{"a":-0}`, `{}`, ` { } `, `{"a":01}`, `{"a":1.}`, `{"a":tru}`, "{\"\xff\":1}",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		got := map[string]any{}
-		s := scanner{b: body}
-		err := s.object(func(name string) error {
-			v, err := s.scalar()
-			switch v.kind {
-			case text:
-				got[name] = string(v.text)
-			case number:
-				got[name] = json.Number(v.text)
-			case truth:
-				got[name] = string(v.text) == "true"
-			default:
-				got[name] = nil
-			}
-			return err
-		})
-		if err == nil {
-			err = s.end()
-		}
-		if err != nil {
-			return
-		}
-		var want map[string]any
-		dec := json.NewDecoder(strings.NewReader(string(body)))
-		dec.UseNumber()
-		if err := dec.Decode(&want); err != nil {
-			t.Fatalf("accepted what encoding/json refuses: %v", err)
-		}
-		if !reflect.DeepEqual(got, want) {
-			t.Fatalf("%v, encoding/json says %v", got, want)
-		}
-	})
 }
 
 func FuzzDecodeEntities(f *testing.F) {

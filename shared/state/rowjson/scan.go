@@ -1,38 +1,53 @@
-package state
+// Package rowjson reads and writes the little JSON that Table Storage speaks:
+// objects of scalars, and an array of such objects. Reading and writing rows is
+// most of what both ends of the table protocol do, and encoding/json makes a
+// dozen allocations for each property of a row.
+//
+// It accepts only valid JSON: FuzzScanner holds it against encoding/json. What
+// the values mean, their Edm types, is for the callers.
+package rowjson
 
 import (
 	"bytes"
+	"errors"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// scanner reads the little JSON that the table service speaks: objects of
-// scalars, and one array of them. It accepts only valid JSON (FuzzScanner holds
-// it against encoding/json) and copies nothing but names and escaped strings.
-type scanner struct {
-	b      []byte
-	i      int
-	fields []field // of the entity being read, reused
+// ErrSyntax says that the input is not JSON, or not as flat as a row.
+var ErrSyntax = errors.New("not the JSON of rows")
+
+// Scanner goes through one input. The zero Scanner has an empty one; see New.
+type Scanner struct {
+	b     []byte
+	i     int
+	names map[string]string // seen before: rows repeat the same few
 }
 
-type kind byte
+// New returns a Scanner of b. Values share b's memory.
+func New(b []byte) Scanner { return Scanner{b: b, names: map[string]string{}} }
 
+// Kind is the JSON type of a Value.
+type Kind byte
+
+// The kinds of scalars.
 const (
-	null kind = iota
-	truth
-	number
-	text
+	Null Kind = iota
+	Bool
+	Number
+	String
 )
 
-// scalar is a value as it stands in the input: a number's digits, a string's
-// content with its escapes resolved, true or false.
-type scalar struct {
-	kind kind
-	text []byte
+// Value is a scalar as it stands in the input: a number's digits, a string's
+// content with its escapes resolved, true or false. Text may be a part of the
+// input.
+type Value struct {
+	Kind Kind
+	Text []byte
 }
 
 // next skips white space and returns the byte there, 0 at the end.
-func (s *scanner) next() byte {
+func (s *Scanner) next() byte {
 	for s.i < len(s.b) {
 		switch c := s.b[s.i]; c {
 		case ' ', '\t', '\r', '\n':
@@ -44,7 +59,7 @@ func (s *scanner) next() byte {
 	return 0
 }
 
-func (s *scanner) take(c byte) bool {
+func (s *Scanner) take(c byte) bool {
 	if s.next() != c || s.i == len(s.b) {
 		return false
 	}
@@ -52,44 +67,46 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
-func (s *scanner) end() error {
+// End fails if anything but white space is left.
+func (s *Scanner) End() error {
 	if s.next(); s.i != len(s.b) {
-		return errJSON
+		return ErrSyntax
 	}
 	return nil
 }
 
-// object calls member after each name; member consumes the value.
-func (s *scanner) object(member func(name string) error) error {
+// Object calls member after each name; member consumes the value.
+func (s *Scanner) Object(member func(name string) error) error {
 	if !s.take('{') {
-		return errJSON
+		return ErrSyntax
 	}
 	if s.take('}') {
 		return nil
 	}
 	for {
-		name, err := s.string()
+		name, err := s.name()
 		if err != nil {
 			return err
 		}
 		if !s.take(':') {
-			return errJSON
+			return ErrSyntax
 		}
-		if err := member(string(name)); err != nil {
+		if err := member(name); err != nil {
 			return err
 		}
 		if s.take('}') {
 			return nil
 		}
 		if !s.take(',') {
-			return errJSON
+			return ErrSyntax
 		}
 	}
 }
 
-func (s *scanner) array(element func() error) error {
+// Array calls element where each element begins; element consumes it.
+func (s *Scanner) Array(element func() error) error {
 	if !s.take('[') {
-		return errJSON
+		return ErrSyntax
 	}
 	if s.take(']') {
 		return nil
@@ -102,38 +119,53 @@ func (s *scanner) array(element func() error) error {
 			return nil
 		}
 		if !s.take(',') {
-			return errJSON
+			return ErrSyntax
 		}
 	}
 }
 
-func (s *scanner) scalar() (scalar, error) {
+// name reads a member's name, as the string made for it the first time.
+func (s *Scanner) name() (string, error) {
+	b, err := s.string()
+	if err != nil {
+		return "", err
+	}
+	name, ok := s.names[string(b)]
+	if !ok {
+		name = string(b)
+		s.names[name] = name
+	}
+	return name, nil
+}
+
+// Scalar reads a string, number, true, false or null.
+func (s *Scanner) Scalar() (Value, error) {
 	switch c := s.next(); {
 	case c == '"':
 		b, err := s.string()
-		return scalar{text, b}, err
+		return Value{String, b}, err
 	case c == '-' || c >= '0' && c <= '9':
 		b := s.number()
 		if b == nil {
-			return scalar{}, errJSON
+			return Value{}, ErrSyntax
 		}
-		return scalar{number, b}, nil
+		return Value{Number, b}, nil
 	}
 	for _, word := range []string{"true", "false", "null"} {
 		if bytes.HasPrefix(s.b[s.i:], []byte(word)) {
 			start := s.i
 			s.i += len(word)
 			if word == "null" {
-				return scalar{}, nil
+				return Value{}, nil
 			}
-			return scalar{truth, s.b[start:s.i]}, nil
+			return Value{Bool, s.b[start:s.i]}, nil
 		}
 	}
-	return scalar{}, errJSON
+	return Value{}, ErrSyntax
 }
 
 // number returns nil for what JSON does not allow.
-func (s *scanner) number() []byte {
+func (s *Scanner) number() []byte {
 	start := s.i
 	if s.b[s.i] == '-' {
 		s.i++
@@ -160,7 +192,7 @@ func (s *scanner) number() []byte {
 	return s.b[start:s.i]
 }
 
-func (s *scanner) digits() int {
+func (s *Scanner) digits() int {
 	start := s.i
 	for s.i < len(s.b) && s.b[s.i] >= '0' && s.b[s.i] <= '9' {
 		s.i++
@@ -169,9 +201,9 @@ func (s *scanner) digits() int {
 }
 
 // string returns a part of the input, or a copy where there are escapes.
-func (s *scanner) string() ([]byte, error) {
+func (s *Scanner) string() ([]byte, error) {
 	if !s.take('"') {
-		return nil, errJSON
+		return nil, ErrSyntax
 	}
 	start := s.i
 	for ; s.i < len(s.b); s.i++ {
@@ -182,21 +214,21 @@ func (s *scanner) string() ([]byte, error) {
 		case c == '\\':
 			return s.unescape(start)
 		case c < 0x20:
-			return nil, errJSON
+			return nil, ErrSyntax
 		}
 	}
-	return nil, errJSON
+	return nil, ErrSyntax
 }
 
 func valid(b []byte) ([]byte, error) {
 	if !utf8.Valid(b) {
-		return nil, errJSON
+		return nil, ErrSyntax
 	}
 	return b, nil
 }
 
 // unescape goes on from the first backslash of a string that began at start.
-func (s *scanner) unescape(start int) ([]byte, error) {
+func (s *Scanner) unescape(start int) ([]byte, error) {
 	out := append(make([]byte, 0, s.i-start+64), s.b[start:s.i]...)
 	for s.i < len(s.b) {
 		c := s.b[s.i]
@@ -205,22 +237,22 @@ func (s *scanner) unescape(start int) ([]byte, error) {
 		case c == '"':
 			return valid(out)
 		case c < 0x20:
-			return nil, errJSON
+			return nil, ErrSyntax
 		case c != '\\':
 			out = append(out, c)
 		default:
 			var ok bool
 			if out, ok = s.escape(out); !ok {
-				return nil, errJSON
+				return nil, ErrSyntax
 			}
 		}
 	}
-	return nil, errJSON
+	return nil, ErrSyntax
 }
 
 // escape reads what follows a backslash. Half a surrogate pair becomes U+FFFD,
 // as in encoding/json.
-func (s *scanner) escape(out []byte) ([]byte, bool) {
+func (s *Scanner) escape(out []byte) ([]byte, bool) {
 	if s.i == len(s.b) {
 		return out, false
 	}
@@ -248,7 +280,7 @@ func (s *scanner) escape(out []byte) ([]byte, bool) {
 	return utf8.AppendRune(out, r), true
 }
 
-func (s *scanner) unit() (rune, bool) {
+func (s *Scanner) unit() (rune, bool) {
 	if s.i+4 > len(s.b) {
 		return 0, false
 	}
