@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/calbridge/calbridge/shared/settings"
 )
@@ -145,7 +146,7 @@ func TestEveryKindOfCredentialConnects(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		p, err := connect(s)
+		p, err := connect(s, time.Now)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
