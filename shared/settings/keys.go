@@ -6,14 +6,9 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"encoding/pem"
 	"os"
 	"strings"
-
-	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
-	"github.com/tink-crypto/tink-go/v2/keyset"
 )
 
 // LinkKey signs links, sessions and client state.
@@ -42,45 +37,7 @@ func sum(key string) string {
 
 const sampleRefused = "holds a key of local.settings.sample.json, which everybody knows: make your own"
 
-// keyset tries the keys as token sealing will use them.
-func (r *reader) keyset(name string, local bool) Secret {
-	text, ok := r.required(name)
-	if !ok {
-		return Secret{}
-	}
-	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(strings.NewReader(text)))
-	if err == nil {
-		_, err = aead.New(handle)
-	}
-	if err != nil { // its text may quote the key
-		r.fault(name, "must be a Tink keyset in JSON with an enabled primary AEAD key")
-		return Secret{}
-	}
-	if !local && sampleKeyset(text) {
-		r.fault(name, sampleRefused)
-	}
-	return Secret{text}
-}
-
-func sampleKeyset(text string) bool {
-	var set struct {
-		Key []struct {
-			KeyData struct {
-				Value []byte `json:"value"`
-			} `json:"keyData"`
-		} `json:"key"`
-	}
-	if json.Unmarshal([]byte(text), &set) != nil {
-		return false
-	}
-	for _, k := range set.Key {
-		if sampleKey(sum(string(k.KeyData.Value))) {
-			return true
-		}
-	}
-	return false
-}
-
+// linkKeys reads the keys in their order.
 func (r *reader) linkKeys(name string, local bool) []LinkKey {
 	text, ok := r.required(name)
 	if !ok {

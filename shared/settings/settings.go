@@ -17,6 +17,12 @@
 // them. They are known here by their hashes and refused unless PUBLIC_URL is
 // loopback.
 //
+// # What is read more narrowly
+//
+// Of Tink's AEAD keys those of the kinds AES-CTR-HMAC, X-AES-GCM and KMS are
+// refused, and so are the prefix types LEGACY and CRUNCHY: nobody makes a new
+// keyset of them, and the code that reads them costs megabytes.
+//
 // # What is not read
 //
 // AzureWebJobsStorage in all its forms is the host's own. A PKCS#12 certificate is
@@ -51,7 +57,8 @@ type Settings struct {
 	// GraphEndpoint is an origin without a slash at its end; http only on loopback.
 	GraphEndpoint string
 
-	// TokenKeyset is a Tink AEAD keyset in JSON, in clear text; it was tried.
+	// TokenKeyset is a Tink AEAD keyset in JSON, in clear text, whose keys are
+	// AES-GCM, AES-GCM-SIV or (X)ChaCha20-Poly1305.
 	TokenKeyset Secret
 	// LinkKeys has at least one key; the first signs, all verify.
 	LinkKeys []LinkKey
