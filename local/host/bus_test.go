@@ -330,6 +330,39 @@ func TestSessionLockIsRenewedWhileTheHandlerWorks(t *testing.T) {
 	handler.none(t) // the lock was never lost
 }
 
+// TestRenewalCountsFromTheAccept: after maxAutoLockRenewalDuration the lock runs out, and
+// the message comes again though the handler still works on it.
+func TestRenewalCountsFromTheAccept(t *testing.T) {
+	clock := &manualClock{now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}
+	handler := newHandler()
+	release := make(chan struct{})
+	var once sync.Once
+	handler.set(func(c call) string {
+		if read(t, c).count == "1" {
+			<-release
+		}
+		return okEmpty
+	})
+	t.Cleanup(func() { once.Do(func() { close(release) }) })
+	h, b, _ := startBus(t, handler, map[string]string{"Work": busFunction("lanes", true, binaryData)}, func(o *Options) {
+		o.Now = clock.Now
+		o.Env = []string{"AzureFunctionsJobHost__functionTimeout=-1", "AzureFunctionsJobHost__extensions__serviceBus__maxAutoLockRenewalDuration=00:02:00"}
+	})
+	send(t, b, "lanes", queue.Message{ID: "1", SessionID: "a", Body: []byte("1")})
+	handler.next(t)
+	steps := 0
+	for ; len(handler.calls) == 0 && steps < 200; steps++ {
+		clock.advance(10 * time.Second)
+		h.Tick()
+		pause(t)
+	}
+	if d := read(t, handler.next(t)); d.count != "2" || steps < 12 {
+		t.Errorf("delivery %s after %d s", d.count, steps*10)
+	}
+	once.Do(func() { close(release) })
+	drained(t, b, "lanes", 0)
+}
+
 func TestIdleSessionKeepsItsSlot(t *testing.T) {
 	clock := &manualClock{now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}
 	handler := newHandler()

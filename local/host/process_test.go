@@ -301,6 +301,36 @@ func TestStopLetsRunningCallsEnd(t *testing.T) {
 	}
 }
 
+func TestStopEndsCallsAfterTenSeconds(t *testing.T) {
+	clock := &manualClock{now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}
+	handler := newHandler()
+	release := make(chan struct{})
+	handler.set(func(call) string { <-release; return okEmpty })
+	t.Cleanup(func() { close(release) })
+	h := start(t, webRoot(t), handler, func(o *Options) { o.Now = clock.Now })
+	h.awaitReady(t)
+	status := make(chan int, 1)
+	go func() {
+		resp, _ := h.raw(t, get("/api/items/7"))
+		status <- resp.StatusCode
+	}()
+	handler.next(t)
+	h.Stop()
+	for {
+		select {
+		case got := <-status:
+			if got != 500 {
+				t.Errorf("status %d", got)
+			}
+			return
+		default:
+			clock.advance(11 * time.Second)
+			h.Tick()
+			pause(t)
+		}
+	}
+}
+
 func TestFlexRunsOneProcessPerGroup(t *testing.T) {
 	h := start(t, writeRoot(t, plainHostJSON, map[string]string{
 		"A": httpFunction("anonymous", "a"), "B": httpFunction("anonymous", "b"), "Sweep": timerFunction, "Other": timerFunction,

@@ -122,7 +122,9 @@ func TestRetryPolicyOfATimer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var meta struct{ RetryContext struct{ RetryCount, MaxRetryCount int } }
+		var meta struct {
+			RetryContext struct{ RetryCount, MaxRetryCount int }
+		}
 		if err := json.Unmarshal(e.Metadata, &meta); err != nil || meta.RetryContext.RetryCount != attempt || meta.RetryContext.MaxRetryCount != 2 {
 			t.Errorf("attempt %d: %+v %v", attempt, meta, err)
 		}

@@ -55,6 +55,9 @@ func (w *wire) do(ctx context.Context, method string, request []byte) (*reply, e
 	}
 	select {
 	case a := <-answers:
+		if a.again {
+			w.put(c)
+		}
 		return a.reply, a.err
 	case <-ctx.Done():
 		c.close()
@@ -88,6 +91,18 @@ func (w *wire) conn(ctx context.Context) (*wireConn, error) {
 	return c, nil
 }
 
+// put keeps a connection for the next request: its request is written and its reply read.
+func (w *wire) put(c *wireConn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.since = time.Now()
+		w.idle = append(w.idle, c)
+	}
+}
+
 // closeAll breaks every connection: the process is gone.
 func (w *wire) closeAll() {
 	w.mu.Lock()
@@ -117,6 +132,7 @@ type wireConn struct {
 
 type answer struct {
 	reply *reply
+	again bool // the connection can be used again
 	err   error
 }
 
@@ -136,18 +152,14 @@ func (c *wireConn) read() {
 		waiting := c.waiting
 		c.waiting = nil
 		c.mu.Unlock()
-		if err != nil || !again || waiting == nil {
+		over := err != nil || !again || waiting == nil
+		if over {
 			c.close()
-		} else {
-			c.w.mu.Lock()
-			c.since = time.Now()
-			c.w.idle = append(c.w.idle, c)
-			c.w.mu.Unlock()
 		}
 		if waiting != nil {
-			waiting <- answer{r, err}
+			waiting <- answer{r, !over, err}
 		}
-		if err != nil || !again || waiting == nil {
+		if over {
 			return
 		}
 	}
