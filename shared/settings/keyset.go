@@ -1,12 +1,13 @@
 package settings
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
 )
+
+const keyTypes = "type.googleapis.com/google.crypto.tink."
 
 // keyset reads a Tink keyset in JSON, as tinkey and tink-go write it.
 //
@@ -92,43 +93,24 @@ func (k tinkKey) check() error {
 
 // aead reports whether the key is complete and of a kind that Tink seals with.
 func (k tinkKey) aead() bool {
-	value := k.KeyData.Value
-	kind, ok := strings.CutPrefix(k.KeyData.TypeURL, "type.googleapis.com/google.crypto.tink.")
-	if !ok || field(value, 1) != nil { // version 0 is not written
+	kind, ok := strings.CutPrefix(k.KeyData.TypeURL, keyTypes)
+	if !ok {
 		return false
 	}
-	size := func(number int, allowed ...int) bool { return slices.Contains(allowed, len(field(value, number))) }
 	switch kind {
 	case "AesGcmKey", "AesGcmSivKey":
-		return size(3, 16, 32)
+		return only(k.KeyData.Value, 3, 16) || only(k.KeyData.Value, 3, 32)
 	case "ChaCha20Poly1305Key":
-		return size(2, 32)
+		return only(k.KeyData.Value, 2, 32)
 	case "XChaCha20Poly1305Key":
-		return size(3, 32)
+		return only(k.KeyData.Value, 3, 32)
 	}
 	return false
 }
 
-// field returns a length-delimited field of a protocol buffer; nil where it is
-// missing, there twice, of another type, or the buffer malformed.
-func field(message []byte, number int) (value []byte) {
-	for len(message) > 0 {
-		tag, n := binary.Uvarint(message)
-		if n <= 0 || tag&7 != 2 {
-			return nil
-		}
-		message = message[n:]
-		size, n := binary.Uvarint(message)
-		if n <= 0 || size > uint64(len(message)-n) {
-			return nil
-		}
-		if tag>>3 == uint64(number) {
-			if value != nil {
-				return nil
-			}
-			value = message[n : n+int(size)]
-		}
-		message = message[n+int(size):]
-	}
-	return value
+// only reports whether a protocol buffer is one field of so many bytes and
+// nothing else, as a key of version 0 is written.
+func only(message []byte, field, size int) bool {
+	const bytesType = 2
+	return len(message) == 2+size && int(message[0]) == field<<3|bytesType && int(message[1]) == size
 }

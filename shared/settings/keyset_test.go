@@ -127,7 +127,7 @@ func spoil(t *rapid.T, set *tinkKeyset) {
 		k.KeyData.Value = append(bytes.Clone(k.KeyData.Value), rapid.SliceOfN(rapid.Byte(), 0, 4).Draw(t, "more")...)
 	case 7:
 		kind := rapid.SampledFrom([]string{"AesGcmKey", "AesGcmSivKey", "ChaCha20Poly1305Key", "XChaCha20Poly1305Key", "HmacKey", "AesSivKey"}).Draw(t, "kind")
-		k.KeyData.TypeURL = "type.googleapis.com/google.crypto.tink." + kind
+		k.KeyData.TypeURL = keyTypes + kind
 	}
 }
 
