@@ -100,9 +100,6 @@ func (t *turn) intend(s *slot) state.Update {
 	u := state.Update{Before: s.stored, After: after}
 	if old.InDoubt() && !s.mine {
 		t.orderLook(s, &u, old.Home, s.row.Home)
-		if s.why == lookDue {
-			s.why = inDoubt // an attempt that orders a new look does not end one
-		}
 	}
 	return u
 }
@@ -120,7 +117,8 @@ func withFacts(row state.Delivery, keep *found) state.Delivery {
 }
 
 // orderLook adds a look to an update, ten minutes from now, at the mailboxes
-// given and those of a look that stands. Its date only ever moves later.
+// given and those of a look that stands. Its date only ever moves later. The look
+// has a nonce of its own, so that this attempt does not end it (see strike).
 func (t *turn) orderLook(s *slot, u *state.Update, homes ...state.Home) {
 	old := u.After.Look
 	look := state.Look{Nonce: key.Random(), Due: later(t.now().Add(lookDelay), old.Due).Truncate(time.Millisecond), Homes: slices.Clone(old.Homes)}

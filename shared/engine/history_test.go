@@ -251,3 +251,21 @@ func TestNothingDueButSomethingLaterIsWokenForIt(t *testing.T) {
 	settle(t, w)
 	expect(t, w, "b", "aino", "removed", "cancelled")
 }
+
+func TestALateLookDoesNotEndInTheAttemptThatOrdersANewOne(t *testing.T) {
+	w, k := ready(t, exchange.Switches{}, "send changes")
+	w.Step(k, world.Kill)
+	revise(t, w, 2, "B")
+	k = begin(t, w, world.Write)
+	until(t, w, k, "graph patch")
+	w.Step(k, world.DelayKill)
+	revise(t, w, 3, "A")
+	for range 13 {
+		w.Advance(55 * time.Second) // less than a minute each: the late patch stays on its way
+	}
+	k = begin(t, w, world.Write)
+	until(t, w, k, "apply lanes")
+	w.Land(0)
+	settle(t, w)
+	expect(t, w, "b", "aino", "written", "", "A")
+}

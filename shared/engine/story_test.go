@@ -31,6 +31,9 @@ func bookingJSON(id string, revision int64, change map[string]any) []byte {
 		"people": []person{someone("aino")}}
 	for k, v := range change {
 		data[k] = v
+		if v == nil {
+			delete(data, k)
+		}
 	}
 	body, err := json.Marshal(map[string]any{"specversion": "1.0", "id": "e1", "source": "/test", "type": "calbridge.booking.v1", "data": data})
 	if err != nil {
