@@ -188,6 +188,21 @@ func (b *Broker) Peek(path string) []Received {
 	return b.peek(b.mustStore(path))
 }
 
+// NextScheduled is the earliest instant at which a scheduled message becomes
+// visible; false when none is scheduled. A test moves its clock there.
+func (b *Broker) NextScheduled() (time.Time, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var next time.Time
+	for _, e := range b.entities {
+		e.settle(b.Now())
+		if len(e.scheduled) > 0 {
+			next = earlier(next, e.scheduled[0].ScheduledFor)
+		}
+	}
+	return next, !next.IsZero()
+}
+
 func (b *Broker) peek(s *store) []Received {
 	s.owner.settle(b.Now())
 	return peeked(s.inOrder())

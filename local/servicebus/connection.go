@@ -59,14 +59,13 @@ func (c *conn) serve() {
 	var buf []byte
 	for {
 		f, err := readFrame(c.r, &buf)
+		if err == nil {
+			err = c.answer(f)
+		}
 		if errors.Is(err, errCodec) {
-			c.fail(refuse(framingError, "a frame could not be read"))
-			return
+			c.fail(refuse(framingError, err.Error()))
 		}
 		if err != nil {
-			return
-		}
-		if c.answer(f) != nil {
 			return
 		}
 	}
@@ -177,12 +176,16 @@ func (c *conn) send(channel uint16, code uint64, list ...any) {
 	c.out = appendFrame(c.out, frameAMQP, channel, code, list, nil)
 }
 
+// flush writes what is queued. A connection that cannot be written to is cut.
 func (c *conn) flush() error {
 	if len(c.out) == 0 {
 		return nil
 	}
 	c.net.SetWriteDeadline(time.Now().Add(writeDeadline))
 	_, err := c.net.Write(c.out)
+	if err != nil {
+		c.net.Close()
+	}
 	c.out = c.out[:0]
 	if cap(c.out) > 4<<20 {
 		c.out = nil
@@ -198,8 +201,11 @@ func (c *conn) fail(e *Error) {
 	_ = c.flush()
 }
 
+// sayAlive writes a keep-alive, unless the connection is at work anyway.
 func (c *conn) sayAlive() {
-	c.mu.Lock()
+	if !c.mu.TryLock() {
+		return
+	}
 	defer c.mu.Unlock()
 	if c.opened {
 		c.out = appendKeepAlive(c.out)
@@ -244,9 +250,7 @@ func (c *conn) serveAll(list []*link) {
 		l.roused.Store(false)
 		l.attend()
 	}
-	if c.flush() != nil {
-		c.net.Close()
-	}
+	_ = c.flush()
 }
 
 // end gives back everything the connection held.

@@ -281,3 +281,24 @@ func TestDownHandsOutAndSettlesNothing(t *testing.T) {
 	b.Down(false)
 	ok(t, d.Complete())
 }
+
+func TestNextScheduledIsWhereToMoveTheClock(t *testing.T) {
+	var c clock
+	b := lanesBroker(&c)
+	if at, some := b.NextScheduled(); some {
+		t.Errorf("next at %v of an empty broker", at)
+	}
+	for _, minutes := range []int{9, 3, 5} {
+		ok(t, b.Sender().Send(t.Context(), "q", queue.Message{SessionID: "a", ScheduledFor: c.now().Add(time.Duration(minutes) * time.Minute)}))
+	}
+	for _, want := range []time.Duration{3, 2, 4} {
+		at, some := b.NextScheduled()
+		if wait := at.Sub(c.now()); !some || wait != want*time.Minute {
+			t.Fatalf("next in %v, want %v", wait, want*time.Minute)
+		}
+		c.move(want * time.Minute)
+	}
+	if _, some := b.NextScheduled(); some || len(b.Peek("q")) != 3 {
+		t.Error("still something scheduled")
+	}
+}

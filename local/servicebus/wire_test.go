@@ -240,3 +240,14 @@ func TestSharedClockIsFollowed(t *testing.T) {
 		t.Errorf("received %q, want 1", id)
 	}
 }
+
+// The client's own count stops larger messages on a link; by request it does not.
+func TestScheduledMessageOverTheLimitIsRefused(t *testing.T) {
+	b := start(t, nil)
+	s, err := b.client.NewSender("plain", nil)
+	ok(t, err)
+	_, err = s.ScheduleMessages(soon(t), []*azservicebus.Message{{Body: make([]byte, queue.MaxMessage)}}, b.Now(), nil)
+	if err == nil || len(b.Peek("plain")) != 0 {
+		t.Errorf("error %v, %d messages; want a refusal", err, len(b.Peek("plain")))
+	}
+}
