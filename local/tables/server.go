@@ -1,10 +1,10 @@
 package tables
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -144,7 +144,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) reply {
 	if err := checkHeaders(r.Header); err != nil {
 		return s.refused(err)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, state.MaxPayload))
+	body, err := readBody(w, r)
 	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 		return s.refused(refuse("RequestBodyTooLarge"))
 	}
@@ -157,6 +157,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) reply {
 		return s.refused(refuse("InvalidInput"))
 	}
 	return s.route(r, resource, body)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(int(min(max(r.ContentLength, 0), state.MaxPayload)) + bytes.MinRead)
+	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, state.MaxPayload))
+	return b.Bytes(), err
 }
 
 // checkHeaders asks for what the JSON protocol needs since version 2013-08-15.

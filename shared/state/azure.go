@@ -204,7 +204,7 @@ func sendSingle(ctx context.Context, client *aztables.Client, c *Change) (err er
 // batch sends an entity group transaction. The SDK is given a stand-in of one
 // action, whose body the exchange replaces.
 func (a *Azure) batch(ctx context.Context, client *aztables.Client, table string, changes []Change) ([]string, error) {
-	x := exchange{body: appendBatch(make([]byte, 0, 1024*len(changes)), a.endpoint, table, changes), contentType: batchType}
+	x := exchange{body: appendBatch(make([]byte, 0, 1536*len(changes)), a.endpoint, table, changes), contentType: batchType}
 	standIn := []aztables.TransactionAction{{ActionType: aztables.TransactionTypeDelete, Entity: []byte(`{"PartitionKey":"p","RowKey":"r"}`)}}
 	err := x.do(ctx, func(ctx context.Context) error {
 		_, err := client.SubmitTransaction(ctx, standIn, nil)
@@ -214,7 +214,7 @@ func (a *Azure) batch(ctx context.Context, client *aztables.Client, table string
 		return nil, err
 	}
 	if x.status != http.StatusAccepted {
-		return nil, x.refusal()
+		return nil, x.refusalOfAll()
 	}
 	out, err := parseBatch(x.answer)
 	if err != nil {

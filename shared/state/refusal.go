@@ -56,6 +56,16 @@ func (x *exchange) refusal() error {
 	return refused(x.status, f.code)
 }
 
+// refusalOfAll reads the answer to a transaction that was not taken apart at all.
+// It can say that the table is missing or the body too large, nothing of a row.
+func (x *exchange) refusalOfAll() error {
+	err := x.refusal()
+	if known(err) && !errors.Is(err, ErrTooLarge) {
+		return &ServiceError{Status: x.status}
+	}
+	return err
+}
+
 // known says that err tells the caller something about the rows.
 func known(err error) bool {
 	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists) || errors.Is(err, ErrPrecondition) || errors.Is(err, ErrTooLarge)
