@@ -106,6 +106,7 @@ type request struct {
 	base   string // scheme://host/v1.0
 	caller Caller
 	item   bool
+	late   bool // its answer is lost, its effect comes later
 }
 
 // ServeHTTP answers requests below /v1.0.
@@ -147,7 +148,7 @@ func (a *API) serve(r *http.Request, c call) answer {
 	if strings.EqualFold(strings.Trim(path, "/"), "$batch") || strings.EqualFold(path, "%24batch") {
 		return a.batch(r.Context(), req)
 	}
-	return a.single(r.Context(), req)
+	return a.run(r.Context(), a.plan(req))
 }
 
 // readBody reads a body, packed or not, up to the limit.

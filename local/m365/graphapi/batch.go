@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 	"sync"
 
@@ -46,69 +47,64 @@ func (a *API) batch(ctx context.Context, r *request) answer {
 }
 
 func (a *API) items(ctx context.Context, r *request, items []item) answer {
+	plans := make([]plan, len(items))
+	for i, it := range items {
+		plans[i] = a.plan(r.of(it))
+	}
 	answers := make([]answer, len(items))
-	if chained(items) {
-		a.oneByOne(ctx, r, items, answers)
-	} else {
-		a.fourAtOnce(ctx, r, items, answers)
+	switch {
+	case slices.ContainsFunc(items, func(it item) bool { return len(it.after) > 0 }):
+		a.inOrder(ctx, items, plans, answers)
+	case a.takesTime(plans):
+		a.fourAtOnce(ctx, plans, answers)
+	default:
+		for _, i := range a.shuffle(len(plans)) {
+			answers[i] = a.run(ctx, plans[i])
+		}
 	}
 	responses := make([]object, 0, len(items))
 	for _, i := range a.shuffle(len(items)) {
-		responses = append(responses, encodeItem(items[i].id, answers[i]))
+		responses = append(responses, encodeItem(items[i].id, plans[i].id, answers[i]))
 	}
 	return ok(http.StatusOK, object{{"responses", responses}})
 }
 
-func chained(items []item) bool {
-	for _, it := range items {
-		if len(it.after) > 0 {
-			return true
-		}
-	}
-	return false
+// takesTime reports whether anything would wait. Where nothing does, items run
+// one after the other in random order: nobody can tell, and a seed then gives the
+// same ids again.
+func (a *API) takesTime(plans []plan) bool {
+	return a.opt.Latency != nil || slices.ContainsFunc(plans, func(p plan) bool { return p.rule.DelayMS > 0 })
 }
 
-func (a *API) fourAtOnce(ctx context.Context, r *request, items []item, answers []answer) {
+func (a *API) fourAtOnce(ctx context.Context, plans []plan, answers []answer) {
 	var group sync.WaitGroup
 	next := make(chan int)
-	for range min(parallel, len(items)) {
+	for range min(parallel, len(plans)) {
 		group.Go(func() {
 			for i := range next {
-				answers[i] = a.item(ctx, r.of(items[i]))
+				answers[i] = a.run(ctx, plans[i])
 			}
 		})
 	}
-	for _, i := range a.shuffle(len(items)) {
+	for _, i := range a.shuffle(len(plans)) {
 		next <- i
 	}
 	close(next)
 	group.Wait()
 }
 
-// oneByOne runs items in their order; decodeBatch made sure that each names only
+// inOrder runs items one by one; decodeBatch made sure that each names only
 // earlier ones. One that depends on a failure is 424.
-func (a *API) oneByOne(ctx context.Context, r *request, items []item, answers []answer) {
+func (a *API) inOrder(ctx context.Context, items []item, plans []plan, answers []answer) {
 	failed := map[string]bool{}
 	for i, it := range items {
-		sub := r.of(it)
-		for _, id := range it.after {
-			if failed[id] {
-				answers[i] = sub.refusal(http.StatusFailedDependency, "FailedDependency", "The request failed because a request it depends on failed.", "")
-				answers[i].header.Set("Request-Id", sub.id)
-			}
-		}
-		if answers[i].status == 0 {
-			answers[i] = a.item(ctx, sub)
+		if slices.ContainsFunc(it.after, func(id string) bool { return failed[id] }) {
+			answers[i] = plans[i].refusal(http.StatusFailedDependency, "FailedDependency", "The request failed because a request it depends on failed.", "")
+		} else {
+			answers[i] = a.run(ctx, plans[i])
 		}
 		failed[strings.ToLower(it.id)] = answers[i].status >= 400
 	}
-}
-
-// item answers one request of a batch.
-func (a *API) item(ctx context.Context, r *request) answer {
-	out := a.single(ctx, r)
-	out.header.Set("Request-Id", r.id)
-	return out
 }
 
 // shuffle is a random order of n things, from the seed.
@@ -132,8 +128,8 @@ func (r *request) of(it item) *request {
 	return sub
 }
 
-func encodeItem(id string, a answer) object {
-	header := object{{"Cache-Control", "private"}, {"request-id", a.header.Get("Request-Id")}}
+func encodeItem(id, requestID string, a answer) object {
+	header := object{{"Cache-Control", "private"}, {"request-id", requestID}}
 	for _, name := range []string{"Retry-After", "Location", "Preference-Applied", "Www-Authenticate"} {
 		if value := a.header.Get(name); value != "" {
 			header = append(header, member{name, value})
@@ -153,7 +149,7 @@ func encodeItem(id string, a answer) object {
 
 // decodeBatch reads the body of $batch. A fault of one item refuses the whole.
 func decodeBatch(body []byte) ([]item, error) {
-	top, err := (&decoder{}).object(body)
+	top, err := readObject(body)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +185,7 @@ func badBatch(message string) error { return badRequest("BadRequest", message) }
 
 func decodeItem(value json.RawMessage) (item, error) {
 	var it item
-	m, err := (&decoder{}).object(value)
+	m, err := readObject(value)
 	if err != nil {
 		return it, err
 	}
@@ -234,7 +230,7 @@ func decodeHeader(value json.RawMessage) (http.Header, error) {
 	if isNull(value) {
 		return header, nil
 	}
-	m, err := (&decoder{}).object(value)
+	m, err := readObject(value)
 	if err != nil {
 		return nil, err
 	}

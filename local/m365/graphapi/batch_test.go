@@ -3,7 +3,6 @@ package graphapi_test
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -343,26 +342,32 @@ func TestAnOutageSparesNobodyUntilItEnds(t *testing.T) {
 	}
 }
 
-// The same seed gives the same faults and order.
-func TestASeedReproducesFaultsAndOrder(t *testing.T) {
+// The same seed gives the same faults, order, ids and change keys.
+func TestASeedReproducesEverything(t *testing.T) {
 	run := func(seed uint64) string {
 		w := start(t, exchange.Switches{}, &graphapi.Options{Seed: seed})
-		if _, err := w.api.Faults().Add(faults.Rule{Effect: faults.Answer, Status: 500, Rate: 0.5, On: faults.Request}); err != nil {
-			t.Fatal(err)
+		for _, on := range []string{faults.Request, faults.Item} {
+			if _, err := w.api.Faults().Add(faults.Rule{Effect: faults.Answer, Status: 500, Rate: 0.3, On: on}); err != nil {
+				t.Fatal(err)
+			}
 		}
-		var log []any
-		for range 40 {
+		log := ""
+		for range 20 {
 			r := w.do("POST", "/$batch", item{"requests": []item{creation(1), creation(2), creation(3), creation(4)}})
-			_, order := responses(r)
-			log = append(log, r.status, order)
+			byID, order := responses(r)
+			log += fmt.Sprint(r.status, order)
+			for _, id := range order {
+				body := byID[id]["body"].(map[string]any)
+				log += fmt.Sprint(byID[id]["status"], body["id"], body["changeKey"])
+			}
 		}
-		text, _ := json.Marshal(log)
-		return string(text)
+		return log
 	}
-	if run(1) != run(1) {
+	first := run(1)
+	if again := run(1); again != first {
 		t.Error("the same seed gave two histories")
 	}
-	if run(1) == run(2) {
+	if first == run(2) {
 		t.Error("two seeds gave one history")
 	}
 }

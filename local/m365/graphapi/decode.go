@@ -20,8 +20,7 @@ func badBody(format string, args ...any) error {
 // enumeration has; and, stricter, properties that clients may not write.
 func DecodeEvent(body []byte) (exchange.Change, error) {
 	var c exchange.Change
-	d := &decoder{kind: "microsoft.graph.event"}
-	members, err := d.object(body)
+	members, err := readObject(body)
 	if err != nil {
 		return c, err
 	}
@@ -29,7 +28,7 @@ func DecodeEvent(body []byte) (exchange.Change, error) {
 		if strings.HasPrefix(name, "@") || strings.Contains(name, "@odata.") {
 			err = annotation(name, value)
 		} else {
-			err = d.event(&c, name, value, members)
+			err = decodeProperty(&c, name, value, members)
 		}
 		if err != nil {
 			return exchange.Change{}, err
@@ -47,25 +46,25 @@ func annotation(name string, value json.RawMessage) error {
 	return nil
 }
 
-// event decodes one property; others holds all that came with it.
-func (d *decoder) event(c *exchange.Change, name string, value json.RawMessage, others map[string]json.RawMessage) error {
+// decodeProperty decodes one property; others holds all that came with it.
+func decodeProperty(c *exchange.Change, name string, value json.RawMessage, others map[string]json.RawMessage) error {
 	switch name {
 	case "subject":
 		return decodeText(&c.Subject, name, value)
 	case "body":
-		return d.body(&c.Body, value)
+		return decodeBody(&c.Body, value)
 	case "start":
-		return d.time(&c.Start, name, value)
+		return decodeTime(&c.Start, name, value)
 	case "end":
-		return d.time(&c.End, name, value)
+		return decodeTime(&c.End, name, value)
 	case "isAllDay":
 		return decodeBool(&c.AllDay, name, value, false)
 	case "location":
-		return d.location(c, value, others)
+		return decodeLocation(c, value, others)
 	case "locations":
-		return d.locations(c, value)
+		return decodeLocations(c, value)
 	case "attendees":
-		return d.attendees(c, value)
+		return decodeAttendees(c, value)
 	case "categories":
 		return decodeTexts(&c.Categories, name, value)
 	case "showAs":
@@ -91,11 +90,11 @@ func (d *decoder) event(c *exchange.Change, name string, value json.RawMessage, 
 	case "onlineMeetingProvider":
 		return decodeEnum(&c.OnlineMeetingProvider, "onlineMeetingProviderType", value, "unknown")
 	case "recurrence":
-		return d.recurrence(c, value)
+		return decodeRecurrence(c, value)
 	case "singleValueExtendedProperties":
-		return d.properties(c, value)
+		return decodeProperties(c, value)
 	case "transactionId":
-		return d.transaction(c, value)
+		return decodeTransaction(c, value)
 	}
 	return unwritable(name)
 }
@@ -109,7 +108,7 @@ func unwritable(name string) error {
 	case "extensions", "attachments", "multiValueExtendedProperties":
 		return &exchange.Error{Status: http.StatusNotImplemented, Code: "NotImplemented", Message: "The simulator does not keep " + name + "."}
 	}
-	if declared[strings.ToLower(name)] {
+	if declared()[strings.ToLower(name)] {
 		return &exchange.Error{Status: http.StatusBadRequest, Code: "ErrorInvalidPropertySet", Message: "The property '" + name + "' is read-only and cannot be set."}
 	}
 	return noProperty(name, "microsoft.graph.event")
@@ -119,10 +118,8 @@ func noProperty(name, kind string) error {
 	return badBody("The property '%s' does not exist on type '%s'. Make sure to only use property names that are defined by the type.", clip(name), kind)
 }
 
-type decoder struct{ kind string }
-
-// object reads one JSON object and nothing after it; a name twice is refused.
-func (d *decoder) object(body []byte) (map[string]json.RawMessage, error) {
+// readObject reads one JSON object and nothing after it; a name twice is refused.
+func readObject(body []byte) (map[string]json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	start, err := dec.Token()
 	if err != nil || start != json.Delim('{') {
@@ -152,7 +149,7 @@ func (d *decoder) object(body []byte) (map[string]json.RawMessage, error) {
 
 // members reads a nested object, whose names must be among known.
 func members(value json.RawMessage, kind string, known ...string) (map[string]json.RawMessage, error) {
-	all, err := (&decoder{}).object(value)
+	all, err := readObject(value)
 	if err != nil {
 		return nil, badBody("Cannot convert the value to the expected type '%s'.", kind)
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/calbridge/calbridge/local/m365/exchange"
 )
 
-func (d *decoder) body(to **exchange.Body, value json.RawMessage) error {
+func decodeBody(to **exchange.Body, value json.RawMessage) error {
 	b := &exchange.Body{}
 	*to = b
 	if isNull(value) {
@@ -26,7 +26,7 @@ func (d *decoder) body(to **exchange.Body, value json.RawMessage) error {
 	return err
 }
 
-func (d *decoder) time(to **exchange.Time, name string, value json.RawMessage) error {
+func decodeTime(to **exchange.Time, name string, value json.RawMessage) error {
 	if isNull(value) {
 		return &exchange.Error{Status: http.StatusBadRequest, Code: "ErrorPropertyValidationFailure", Message: "At least one property failed validation."}
 	}
@@ -45,10 +45,10 @@ func (d *decoder) time(to **exchange.Time, name string, value json.RawMessage) e
 	return nil
 }
 
-// location replaces locations by one, unless the body has locations too, which
+// decodeLocation replaces locations by one, unless the body has locations too, which
 // then count (2.2).
-func (d *decoder) location(c *exchange.Change, value json.RawMessage, others map[string]json.RawMessage) error {
-	l, err := d.place(value)
+func decodeLocation(c *exchange.Change, value json.RawMessage, others map[string]json.RawMessage) error {
+	l, err := decodePlace(value)
 	if err != nil {
 		return err
 	}
@@ -63,14 +63,14 @@ func (d *decoder) location(c *exchange.Change, value json.RawMessage, others map
 	return nil
 }
 
-func (d *decoder) locations(c *exchange.Change, value json.RawMessage) error {
+func decodeLocations(c *exchange.Change, value json.RawMessage) error {
 	var raw []json.RawMessage
 	if json.Unmarshal(value, &raw) != nil {
 		return wrongType("locations", "Collection(microsoft.graph.location)")
 	}
 	list := []exchange.Location{}
 	for _, one := range raw {
-		l, err := d.place(one)
+		l, err := decodePlace(one)
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (d *decoder) locations(c *exchange.Change, value json.RawMessage) error {
 	return nil
 }
 
-func (d *decoder) place(value json.RawMessage) (exchange.Location, error) {
+func decodePlace(value json.RawMessage) (exchange.Location, error) {
 	var l exchange.Location
 	if isNull(value) {
 		return l, nil
@@ -101,17 +101,17 @@ func (d *decoder) place(value json.RawMessage) (exchange.Location, error) {
 		return l, err
 	}
 	if a, ok := m["address"]; ok && !isNull(a) {
-		if err := d.address(&l, a); err != nil {
+		if err := decodeAddress(&l, a); err != nil {
 			return l, err
 		}
 	}
 	if g, ok := m["coordinates"]; ok && !isNull(g) {
-		err = d.coordinates(&l, g)
+		err = decodeCoordinates(&l, g)
 	}
 	return l, err
 }
 
-func (d *decoder) address(l *exchange.Location, value json.RawMessage) error {
+func decodeAddress(l *exchange.Location, value json.RawMessage) error {
 	m, err := members(value, "microsoft.graph.physicalAddress", "street", "city", "state", "countryOrRegion", "postalCode")
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func readTexts(m map[string]json.RawMessage, to map[string]*string) error {
 	return nil
 }
 
-func (d *decoder) coordinates(l *exchange.Location, value json.RawMessage) error {
+func decodeCoordinates(l *exchange.Location, value json.RawMessage) error {
 	m, err := members(value, "microsoft.graph.outlookGeoCoordinates", "latitude", "longitude", "altitude", "accuracy", "altitudeAccuracy")
 	if err != nil {
 		return err
@@ -148,14 +148,14 @@ func (d *decoder) coordinates(l *exchange.Location, value json.RawMessage) error
 	return nil
 }
 
-func (d *decoder) attendees(c *exchange.Change, value json.RawMessage) error {
+func decodeAttendees(c *exchange.Change, value json.RawMessage) error {
 	list := []exchange.Attendee{}
 	var raw []json.RawMessage
 	if !isNull(value) && json.Unmarshal(value, &raw) != nil {
 		return wrongType("attendees", "Collection(microsoft.graph.attendee)")
 	}
 	for _, one := range raw {
-		a, err := d.attendee(one)
+		a, err := decodeAttendee(one)
 		if err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func (d *decoder) attendees(c *exchange.Change, value json.RawMessage) error {
 	return nil
 }
 
-func (d *decoder) attendee(value json.RawMessage) (exchange.Attendee, error) {
+func decodeAttendee(value json.RawMessage) (exchange.Attendee, error) {
 	var a exchange.Attendee
 	m, err := members(value, "microsoft.graph.attendee", "type", "emailAddress", "status", "proposedNewTime")
 	if err != nil {
@@ -190,7 +190,7 @@ func (d *decoder) attendee(value json.RawMessage) (exchange.Attendee, error) {
 	return a, nil
 }
 
-func (d *decoder) properties(c *exchange.Change, value json.RawMessage) error {
+func decodeProperties(c *exchange.Change, value json.RawMessage) error {
 	var raw []json.RawMessage
 	if json.Unmarshal(value, &raw) != nil {
 		return wrongType("singleValueExtendedProperties", "Collection(microsoft.graph.singleValueLegacyExtendedProperty)")
@@ -217,12 +217,12 @@ func (d *decoder) properties(c *exchange.Change, value json.RawMessage) error {
 	return nil
 }
 
-func (d *decoder) transaction(c *exchange.Change, value json.RawMessage) (err error) {
+func decodeTransaction(c *exchange.Change, value json.RawMessage) (err error) {
 	c.TransactionID, err = text("transactionId", value)
 	return err
 }
 
-func (d *decoder) recurrence(c *exchange.Change, value json.RawMessage) error {
+func decodeRecurrence(c *exchange.Change, value json.RawMessage) error {
 	var r *exchange.Recurrence
 	if !isNull(value) {
 		m, err := members(value, "microsoft.graph.patternedRecurrence", "pattern", "range")
@@ -230,10 +230,10 @@ func (d *decoder) recurrence(c *exchange.Change, value json.RawMessage) error {
 			return err
 		}
 		r = &exchange.Recurrence{}
-		if err := d.pattern(&r.Pattern, m["pattern"]); err != nil {
+		if err := decodePattern(&r.Pattern, m["pattern"]); err != nil {
 			return err
 		}
-		if err := d.span(&r.Range, m["range"]); err != nil {
+		if err := decodeRange(&r.Range, m["range"]); err != nil {
 			return err
 		}
 	}
@@ -241,7 +241,7 @@ func (d *decoder) recurrence(c *exchange.Change, value json.RawMessage) error {
 	return nil
 }
 
-func (d *decoder) pattern(p *exchange.Pattern, value json.RawMessage) error {
+func decodePattern(p *exchange.Pattern, value json.RawMessage) error {
 	m, err := members(value, "microsoft.graph.recurrencePattern", "type", "interval", "month", "dayOfMonth", "daysOfWeek", "firstDayOfWeek", "index")
 	if err != nil {
 		return err
@@ -274,7 +274,7 @@ func (d *decoder) pattern(p *exchange.Pattern, value json.RawMessage) error {
 	return nil
 }
 
-func (d *decoder) span(r *exchange.Range, value json.RawMessage) error {
+func decodeRange(r *exchange.Range, value json.RawMessage) error {
 	m, err := members(value, "microsoft.graph.recurrenceRange", "type", "startDate", "endDate", "recurrenceTimeZone", "numberOfOccurrences")
 	if err != nil {
 		return err

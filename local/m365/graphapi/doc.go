@@ -33,5 +33,9 @@
 //   - $orderby takes the same names; $search is refused.
 //   - An item of a $batch that a fault cuts off is answered 504 UnknownError.
 //   - The calendar group in a path is not looked at.
+//   - The items of a $batch run one after the other, in an order drawn from the
+//     seed, unless latency or a slow fault is set; then four at a time. A late
+//     request waits for a slot, is not looked at again for its token, and counts
+//     as the request it was.
 //   - In an answer to POST and PATCH, times are in UTC too unless Prefer says else.
 package graphapi

@@ -1,9 +1,11 @@
 package graphapi
 
 import (
+	"errors"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,7 +74,7 @@ func (a *API) create(r *request, route Route) answer {
 	}
 	e, err := a.store.Create(r.caller.Tenant, route.User, route.Calendar, c)
 	if err != nil {
-		return r.failEvent(err, v, a, route)
+		return r.fail(a.duplicate(r, route, v, err))
 	}
 	v.expanded = false // never in the answer to a write (2.8)
 	out := v.one(http.StatusCreated, e, p)
@@ -80,20 +82,17 @@ func (a *API) create(r *request, route Route) answer {
 	return out
 }
 
-// failEvent shows the id of a duplicate's event in the form that was asked for.
-func (r *request) failEvent(err error, v view, a *API, route Route) answer {
-	var refused *exchange.Error
-	if e, ok := err.(*exchange.Error); ok && e.ExistingID != "" && !v.immutable {
-		shown := *e
-		if existing, err := a.store.Event(r.caller.Tenant, route.User, e.ExistingID); err == nil {
-			shown.ExistingID = existing.MutableID
-		}
-		refused = &shown
+// duplicate shows the id of a duplicate's event in the form that was asked for.
+func (a *API) duplicate(r *request, route Route, v view, err error) error {
+	var refusal *exchange.Error
+	if !errors.As(err, &refusal) || refusal.ExistingID == "" || v.immutable {
+		return err
 	}
-	if refused != nil {
-		return r.fail(refused)
+	shown := *refusal
+	if e, err := a.store.Event(r.caller.Tenant, route.User, refusal.ExistingID); err == nil {
+		shown.ExistingID = e.MutableID
 	}
-	return r.fail(err)
+	return &shown
 }
 
 func (a *API) get(r *request, route Route) answer {
@@ -166,6 +165,9 @@ func (a *API) calendarView(r *request, route Route) answer {
 	if q.From.IsZero() || q.To.IsZero() {
 		return r.refusal(http.StatusBadRequest, "ErrorInvalidParameter",
 			"This request requires a time window specified by the query string parameters StartDateTime and EndDateTime.", "")
+	}
+	if v.selected != nil { // does not work here (section 1)
+		v.selected = slices.DeleteFunc(v.selected, func(s string) bool { return s == "createddatetime" || s == "lastmodifieddatetime" })
 	}
 	calendar, err := a.folder(r, route)
 	if err != nil {

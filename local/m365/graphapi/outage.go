@@ -57,6 +57,7 @@ func (a *API) faulty(ctx context.Context, r *request, rule faults.Rule, work fun
 	case faults.LoseAnswer:
 		work(ctx)
 	case faults.Late:
+		r.late = true
 		a.late.add(lateCall{Method: r.method, Path: decodedPath(r.path), due: a.due(rule), work: work})
 	}
 	if r.item {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
@@ -142,7 +143,7 @@ func parseSelect(s string) ([]string, error) {
 	names := []string{}
 	for name := range strings.SplitSeq(s, ",") {
 		name = strings.ToLower(strings.TrimSpace(name))
-		if !declared[name] {
+		if !declared()[name] {
 			return nil, badSelect(name)
 		}
 		names = append(names, name)
@@ -179,7 +180,7 @@ func selectMembers(o object, selected []string) object {
 }
 
 // declared holds the properties of event in lower case, for $select.
-var declared = func() map[string]bool {
+var declared = sync.OnceValue(func() map[string]bool {
 	names := map[string]bool{"cancelledoccurrences": true, "originalstart": true}
 	for _, f := range encodeEvent(&exchange.Event{}, view{}) {
 		if !strings.HasPrefix(f.name, "@") {
@@ -187,4 +188,4 @@ var declared = func() map[string]bool {
 		}
 	}
 	return names
-}()
+})

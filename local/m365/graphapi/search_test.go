@@ -157,6 +157,10 @@ func TestCalendarViewShowsWhatTakesPlaceInTheWindow(t *testing.T) {
 			t.Errorf("%s: %v, want %s", window, got, want)
 		}
 	}
+	selected := found(w.must(200, "GET", "/users/"+aino+"/calendarView?startDateTime=2026-12-01&endDateTime=2026-12-02&$select=subject,createdDateTime", nil))
+	if _, there := selected[0]["createdDateTime"]; there || selected[0]["subject"] == nil { // section 1
+		t.Errorf("selected %v", selected[0])
+	}
 	w.fails(400, "ErrorInvalidParameter", "GET", "/users/"+aino+"/calendarView?startDateTime=2026-12-01", nil)
 	w.fails(400, "ErrorInvalidParameter", "GET", "/users/"+aino+"/calendarView?startDateTime=x&endDateTime=y", nil)
 }

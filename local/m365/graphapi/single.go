@@ -9,22 +9,44 @@ import (
 	"github.com/calbridge/calbridge/local/m365/faults"
 )
 
-// single answers one request: permission, faults, a slot of the mailbox, then
-// the work.
-func (a *API) single(ctx context.Context, r *request) answer {
-	route, err := ParsePath(r.path)
-	if err != nil {
-		return r.fail(err)
+// plan is a request whose path was read and whose fault was drawn: what remains
+// is the work.
+type plan struct {
+	*request
+	route   Route
+	mailbox string // object id
+	refused error
+	rule    faults.Rule
+	faulty  bool
+}
+
+// plan reads a request's path and draws its fault. The items of a batch are
+// planned one after the other, so that a seed gives the same faults again.
+func (a *API) plan(r *request) plan {
+	p := plan{request: r}
+	if p.route, p.refused = ParsePath(r.path); p.refused != nil {
+		return p
 	}
-	if err := r.identify(&route); err != nil {
-		return r.fail(err)
+	if p.refused = r.identify(&p.route); p.refused != nil {
+		return p
 	}
-	user, known := a.names(r, route)
-	rule, faulty := a.opt.Faults.Pick(faults.Subject{Method: r.method, Path: decodedPath(r.path), Names: user, Item: r.item})
-	if !faulty {
-		return a.admitted(ctx, r, route, known)
+	var names []string
+	names, p.mailbox = a.names(r, p.route)
+	p.rule, p.faulty = a.opt.Faults.Pick(faults.Subject{Method: r.method, Path: decodedPath(r.path), Names: names, Item: r.item})
+	return p
+}
+
+// run does what was planned: permission, a slot of the mailbox, then the work,
+// spoiled where a fault was drawn.
+func (a *API) run(ctx context.Context, p plan) answer {
+	work := func(ctx context.Context) answer { return a.admitted(ctx, p.request, p.route, p.mailbox) }
+	switch {
+	case p.refused != nil:
+		return p.fail(p.refused)
+	case p.faulty:
+		return a.faulty(ctx, p.request, p.rule, work)
 	}
-	return a.faulty(ctx, r, rule, func(ctx context.Context) answer { return a.admitted(ctx, r, route, known) })
+	return work(ctx)
 }
 
 // identify puts the signed-in user into a path that says me.
@@ -81,11 +103,11 @@ func (a *API) admitted(ctx context.Context, r *request, route Route, mailbox str
 	return a.perform(r, route)
 }
 
-// slot takes one of the four: an item of a batch waits for it, a request of its
-// own does not (write-path.md 4).
+// slot takes one of the four: an item of a batch waits for it, and so does a late
+// request; one of its own does not (write-path.md 4).
 func (a *API) slot(ctx context.Context, r *request, mailbox string) (func(), *answer) {
 	key := slot{r.caller.Tenant, r.caller.App, mailbox}
-	if !r.item {
+	if !r.item && !r.late {
 		free, wait := a.slots.try(key)
 		if free == nil {
 			out := r.throttled(wait)
@@ -128,27 +150,31 @@ func (r *request) permitted(route Route, mailbox string) error {
 	return nil
 }
 
+// aim is what a path names and what is to be done with it.
+type aim struct {
+	kind   Kind
+	method string
+}
+
 // perform dispatches on what the path names and the method.
 func (a *API) perform(r *request, route Route) answer {
-	switch string(rune('0'+int(route.Kind))) + r.method {
-	case kind(Events) + http.MethodPost:
+	switch (aim{route.Kind, r.method}) {
+	case aim{Events, http.MethodPost}:
 		return a.create(r, route)
-	case kind(Events) + http.MethodGet:
+	case aim{Events, http.MethodGet}:
 		return a.list(r, route)
-	case kind(OneEvent) + http.MethodGet:
+	case aim{OneEvent, http.MethodGet}:
 		return a.get(r, route)
-	case kind(OneEvent) + http.MethodPatch:
+	case aim{OneEvent, http.MethodPatch}:
 		return a.update(r, route)
-	case kind(OneEvent) + http.MethodDelete, kind(Permanent) + http.MethodPost:
+	case aim{OneEvent, http.MethodDelete}, aim{Permanent, http.MethodPost}:
 		return a.delete(r, route)
-	case kind(View) + http.MethodGet:
+	case aim{View, http.MethodGet}:
 		return a.calendarView(r, route)
-	case kind(OneCalendar) + http.MethodGet:
+	case aim{OneCalendar, http.MethodGet}:
 		return a.calendar(r, route)
-	case kind(Calendars) + http.MethodGet:
+	case aim{Calendars, http.MethodGet}:
 		return a.calendars(r, route)
 	}
 	return r.refusal(http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.", "")
 }
-
-func kind(k Kind) string { return string(rune('0' + int(k))) }
