@@ -9,7 +9,8 @@ import (
 )
 
 // Resolve gives every time without a zone the organisation's ("" means UTC) and
-// checks what depends on it. Its error is an *Invalid; b is not changed.
+// checks what depends on it. Its error is an *Invalid; the zones are filled in also
+// then. b is not changed.
 func (b Booking) Resolve(defaultZone string) (Booking, error) {
 	defaultZone = cmp.Or(defaultZone, "UTC")
 	if iana, ok := zone.Canonical(defaultZone); ok {

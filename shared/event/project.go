@@ -33,10 +33,9 @@ const (
 //
 // A booking that is not scheduled has no When, and must not be written.
 func Project(b booking.Booking, o Options) Event {
-	resolved, err := b.Resolve(o.TimeZone)
-	if err == nil {
-		b = resolved
-	} // else intake has refused it; what it says is projected as it is
+	// A fault can only come from a zone that the organisation changed after intake
+	// accepted the booking; the times are filled in all the same.
+	b, _ = b.Resolve(o.TimeZone)
 	e := Event{
 		Subject:         line(b.Title, maxSubject),
 		AllDay:          b.AllDay,

@@ -46,8 +46,8 @@ func settled(b booking.Booking, defaultZone string) (booking.Booking, bool) {
 	if !b.Scheduled() {
 		return b, false
 	}
-	resolved, err := b.Resolve(defaultZone)
-	return resolved, err == nil
+	b, _ = b.Resolve(defaultZone) // filled in also where start and end are at odds
+	return b, true
 }
 
 // lastEnd bounds the end of a series whose first occurrence ends at first.

@@ -76,3 +76,17 @@ func TestASeriesEndsNotBeforeItsLastOccurrence(t *testing.T) {
 		}
 	})
 }
+
+func TestAZoneThatTheOrganisationChangedLaterHidesNoTimes(t *testing.T) {
+	// Accepted with Europe/Helsinki; in New York the start comes after the end.
+	b := bookingtest.Booking(bookingtest.With(flight(), data{"start.timeZone": nil}))
+	if _, err := b.Resolve("America/New_York"); err == nil {
+		t.Fatal("nothing is wrong with it")
+	}
+	if end, ok := event.Ends(b, "America/New_York"); !ok || end.Format(time.RFC3339) != "2026-12-01T17:20:00Z" {
+		t.Errorf("%v, %v", end, ok)
+	}
+	if e := event.Project(b, event.Options{TimeZone: "America/New_York"}); e.Start.Zone != "America/New_York" || e.Start.DateTime != "2026-12-01T16:05:00" {
+		t.Errorf("%+v", e.Start)
+	}
+}
