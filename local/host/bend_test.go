@@ -45,12 +45,16 @@ func newBender(t testing.TB) bender {
 
 // try routes a target, and tells whether the handler would see a path of another route.
 func (b bender) try(target string) (f *function, sees string, leaves bool) {
+	return b.tryMethod(http.MethodGet, target)
+}
+
+func (b bender) tryMethod(method, target string) (f *function, sees string, leaves bool) {
 	raw, query, _ := strings.Cut(target, "?")
 	path, err := decodePath(raw)
 	if err != nil {
 		return nil, "", false
 	}
-	req := &incoming{r: &http.Request{Method: "GET"}, path: path}
+	req := &incoming{r: &http.Request{Method: method}, path: path}
 	if f = b.h.route(req); f == nil {
 		return nil, "", false
 	}

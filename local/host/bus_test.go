@@ -1,7 +1,6 @@
 package host
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -446,42 +445,4 @@ func TestFlexGroupsReceiveOnTheirOwn(t *testing.T) {
 	if intake := handler.next(t); intake.port == work.port || intake.target != "/Intake" || work.target != "/Work" {
 		t.Errorf("%s on %s, %s on %s", work.target, work.port, intake.target, intake.port)
 	}
-}
-
-// BenchmarkSessionMessage is one session message through broker, host and a trivial
-// handler, 64 sessions of 20 messages at a time.
-func BenchmarkSessionMessage(b *testing.B) { benchmarkQueue(b, "lanes", true) }
-
-// BenchmarkPlainMessage is one message of a queue without sessions.
-func BenchmarkPlainMessage(b *testing.B) { benchmarkQueue(b, "plain", false) }
-
-func benchmarkQueue(b *testing.B, name string, sessions bool) {
-	handler := newHandler()
-	var done sync.WaitGroup
-	handler.calls = make(chan call, 1)
-	h, broker, _ := startBus(b, handler, map[string]string{"Work": busFunction(name, sessions, binaryData)}, func(o *Options) {
-		o.Env = []string{"AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentSessions=64",
-			"AzureFunctionsJobHost__extensions__serviceBus__maxConcurrentCalls=32"}
-	})
-	h.awaitReady(b)
-	done.Add(b.N)
-	go func() {
-		for range handler.calls {
-			done.Done()
-		}
-	}()
-	b.ReportAllocs()
-	b.ResetTimer()
-	body := []byte(`{"organization":"acme","lane":"x"}`)
-	for i := range b.N {
-		m := queue.Message{ID: fmt.Sprint(i), Body: body}
-		if sessions {
-			m.SessionID = fmt.Sprint("s", i/20)
-		}
-		if err := broker.Sender().Send(context.Background(), name, m); err != nil {
-			b.Fatal(err)
-		}
-	}
-	done.Wait()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/calbridge/calbridge/shared/queue"
 )
@@ -123,26 +122,5 @@ func TestProgramKilledAmongMessagesLosesNone(t *testing.T) {
 	drained(t, b, "sturdy", 0)
 	if dead := b.Peek("sturdy/$deadletterqueue"); len(dead) > 0 {
 		t.Errorf("%d messages were dead-lettered: the gap between two processes cost them 20 tries", len(dead))
-	}
-}
-
-// BenchmarkForward is one forwarded GET through the front door and a handler process's stand-in.
-func BenchmarkForward(b *testing.B) {
-	handler := newHandler()
-	handler.calls = make(chan call, b.N+1)
-	h := start(b, webRoot(b), handler, nil)
-	h.awaitReady(b)
-	client := &http.Client{Timeout: time.Minute}
-	b.ReportAllocs()
-	for b.Loop() {
-		resp, err := client.Get(h.URL() + "/api/guarded/acme/bookings?id=1")
-		if err != nil {
-			b.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-		if len(handler.calls) > 0 {
-			<-handler.calls
-		}
 	}
 }

@@ -1,0 +1,120 @@
+package host
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/calbridge/calbridge/infra"
+)
+
+// repositoryHost is a host over the functions of this repository, laid out as deployed.
+func repositoryHost(t *testing.T) *Host {
+	t.Helper()
+	root := t.TempDir()
+	copyFile(t, "../../host.json", filepath.Join(root, "host.json"))
+	files, err := filepath.Glob("../../functions/*/function.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no functions: %v", err)
+	}
+	for _, file := range files {
+		copyFile(t, file, filepath.Join(root, filepath.Base(filepath.Dir(file)), "function.json"))
+	}
+	h, err := New(root, Options{Addr: "127.0.0.1:0", Env: []string{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.listener.Close() })
+	return h
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, to, string(text))
+}
+
+// ends lists a path up to each parameter of a template, filled with values it takes,
+// and the whole.
+func (f *function) ends(t *testing.T) []string {
+	t.Helper()
+	path := "/api"
+	var all []string
+	for _, s := range f.route.segments {
+		if s.parameter == "" {
+			path += "/" + s.literal
+			continue
+		}
+		value := ""
+		for _, v := range []string{"a", "1", strings.Repeat("a", 43)} {
+			taken := true
+			for _, c := range s.constraints {
+				taken = taken && c(v)
+			}
+			if taken {
+				value = v
+			}
+		}
+		if value == "" {
+			t.Fatalf("%s: no value for %s", f.name, s.parameter)
+		}
+		path += "/" + value
+		all = append(all, path)
+	}
+	return append(all, path, path+"/")
+}
+
+// TestNoRouteOfTheRepositoryIsLeft tries every trick at every place of every route
+// (§2.1, guard 3), with each method the route takes.
+func TestNoRouteOfTheRepositoryIsLeft(t *testing.T) {
+	h := repositoryHost(t)
+	b := bender{h}
+	for _, f := range h.routes {
+		for _, s := range f.route.segments {
+			if s.parameter != "" && (len(s.constraints) == 0 || s.catchAll) {
+				t.Errorf("%s: parameter %s is free", f.name, s.parameter)
+			}
+		}
+		method := http.MethodGet
+		if len(f.trigger.Methods) > 0 {
+			method = strings.ToUpper(f.trigger.Methods[0])
+		}
+		for _, at := range f.ends(t) {
+			for _, x := range bends {
+				for _, y := range bends {
+					for n := range 4 {
+						if g, sees, leaves := b.tryMethod(method, at+encode(x+y, n)); leaves {
+							t.Errorf("%s %q left %s: handler would see %q", method, at+encode(x+y, n), g.name, sees)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestFunctionsOfTheRepositoryFitTheBus: each queue exists, and its session flag agrees.
+func TestFunctionsOfTheRepositoryFitTheBus(t *testing.T) {
+	queues := map[string]bool{}
+	for _, q := range must[infra.Resources](t)(infra.Load()).Queues {
+		queues[strings.ToLower(q.Name)] = q.Properties.RequiresSession
+	}
+	for _, f := range repositoryHost(t).functions {
+		if f.kind() != triggerBus {
+			continue
+		}
+		name, sub := entityName(f.trigger.QueueName)
+		sessions, ok := queues[strings.ToLower(name)]
+		if !ok || f.trigger.Sessions != (sessions && sub == 0) {
+			t.Errorf("%s: queue %s exists: %v, with sessions: %v; the trigger says %v", f.name, name, ok, sessions, f.trigger.Sessions)
+		}
+		if !strings.EqualFold(f.trigger.DataType, "binary") {
+			t.Errorf("%s: dataType %q lets a body overwrite metadata", f.name, f.trigger.DataType)
+		}
+	}
+}
