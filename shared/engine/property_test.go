@@ -11,11 +11,21 @@ import (
 	"github.com/calbridge/calbridge/local/history"
 )
 
-// TestMain lets the property test run 2,000 histories unless -rapid.checks says
-// otherwise. A failing history prints its seed, and leaves a file in testdata that
-// repeats it.
+// TestMain lets the property test run 2,000 histories, with -short 200, unless
+// -rapid.checks says otherwise. A failing history prints its seed, and leaves a
+// file in testdata that repeats it.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "2000"); err != nil {
+	flag.Parse()
+	checks := "2000"
+	if testing.Short() {
+		checks = "200"
+	}
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
+	if given {
+		checks = flag.Lookup("rapid.checks").Value.String()
+	}
+	if err := flag.Set("rapid.checks", checks); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
