@@ -147,6 +147,8 @@ func TestEachFaultOfDataIsNamed(t *testing.T) {
 		{"no time in start", data{"start": data{}}, []string{"/data/start/dateTime required"}},
 		{"end before start", data{"end.dateTime": "2026-12-01T13:00:00"}, []string{"/data/end/dateTime end-before-start"}},
 		{"end before start across zones only", data{"end.dateTime": "2026-12-01T14:04:59"}, []string{"/data/end/dateTime end-before-start"}},
+		{"end before start in one zone", data{"end": data{"dateTime": "2026-12-01T16:04:59", "timeZone": "Europe/Helsinki"}}, []string{"/data/end/dateTime end-before-start"}},
+		{"end before start in no zone", data{"start.timeZone": nil, "end": data{"dateTime": "2026-12-01T16:04:59"}}, []string{"/data/end/dateTime end-before-start"}},
 		{"end at start across zones", data{"end.dateTime": "2026-12-01T14:05:00"}, nil},
 		{"earlier on the clock, later in time", data{"start.timeZone": "Asia/Tokyo", "end.dateTime": "2026-12-01T08:00:00", "end.timeZone": "America/New_York"}, nil},
 		{"in order on the clock, start skipped by the change of time", data{"start": data{"dateTime": "2027-03-28T02:30:00", "timeZone": "Europe/Berlin"}, "end": data{"dateTime": "2027-03-28T03:10:00", "timeZone": "Europe/Berlin"}}, nil},
