@@ -3,6 +3,8 @@ package handlers
 import (
 	"strings"
 	"testing"
+
+	"github.com/calbridge/calbridge/shared/organization"
 )
 
 const wakeUp = `{"Data":{"message":"e30="},"Metadata":{"MessageId":"\"m1\"","SessionId":"\"lane\""}}`
@@ -153,4 +155,23 @@ func TestReadinessIsAnsweredAndSaysNothing(t *testing.T) {
 	if r.status != 200 || r.body != "ready\n" || strings.Contains(w.logged.String(), "done") {
 		t.Errorf("got %d %q, log %s", r.status, r.body, w.logged)
 	}
+}
+
+// Whatever the encoding of a path, what is matched is one of our routes with an
+// id that tables and routes accept.
+func FuzzMatch(f *testing.F) {
+	s := New("127.0.0.1:1", "", Deps{}, nil)
+	for _, path := range []string{"/api/health", "/api/organizations/acme/bookings", "/api/organizations/%2e%2e/bookings", "/api/operator/organizations/a%2Fb/tenant"} {
+		f.Add("GET", path)
+	}
+	f.Fuzz(func(t *testing.T, method, path string) {
+		r, parameters, ok := match(s.web, method, path)
+		if !ok {
+			return
+		}
+		id, has := parameters["organization"]
+		if has != strings.Contains(r.pattern, "{organization}") || has && !organization.ValidID(id) || r.method != method {
+			t.Fatalf("%s %q matched %s with %q", method, path, r.pattern, id)
+		}
+	})
 }

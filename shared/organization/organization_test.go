@@ -2,6 +2,8 @@ package organization
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -240,6 +242,22 @@ func TestTheOperatorBindsOneTenantAtATime(t *testing.T) {
 	free, err := bound.Unbind().Bind(b, at)
 	if err != nil || free.State.Tenant != b {
 		t.Errorf("after unbinding: %+v, %v", free.State, err)
+	}
+}
+
+func TestTheExamplesAreAccepted(t *testing.T) {
+	names, err := filepath.Glob("../../examples/organizations/*.json")
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, faults := Decode(body); len(faults) > 0 {
+			t.Errorf("%s: %v", name, faults)
+		}
 	}
 }
 
