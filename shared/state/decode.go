@@ -14,7 +14,7 @@ import (
 
 // The service's JSON of entities, read from the raw answer. What aztables hands
 // out has been through a map and back, which turns the double 5.0 into the
-// integer 5 and costs as much again; here types survive (decode_test.go).
+// integer 5 and costs as much again; here types survive (TestDecodeReadsTheServicesTypes).
 
 var errJSON = errors.New("the table service answered something that is not an entity")
 
