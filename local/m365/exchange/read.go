@@ -20,7 +20,7 @@ func (s *Store) Event(tenantID, user, id string) (Event, error) {
 
 // List returns the single events and series masters of a calendar, or of the
 // whole mailbox when calendar is "", for which keep is true; oldest first. keep
-// must not call the store.
+// must neither call the store nor change the event.
 func (s *Store) List(tenantID, user, calendar string, keep func(*Event) bool) ([]Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,8 +38,9 @@ func (s *Store) List(tenantID, user, calendar string, keep func(*Event) bool) ([
 		if calendar != "" && e.Calendar != calendar {
 			continue
 		}
-		if c := s.copy(e); keep == nil || keep(&c) {
-			found = append(found, c)
+		s.refresh(e)
+		if keep == nil || keep(e) {
+			found = append(found, *e)
 		}
 	}
 	return found, nil
@@ -93,7 +94,13 @@ func (s *Store) Index() {
 
 // copy is e as it is now.
 func (s *Store) copy(e *Event) Event {
-	c := *e
-	c.Indexed = e.Indexed || !e.indexedAt.IsZero() && !s.now().Before(e.indexedAt)
-	return c
+	s.refresh(e)
+	return *e
+}
+
+// refresh lets the search have e once its lag is over.
+func (s *Store) refresh(e *Event) {
+	if !e.Indexed && !e.indexedAt.IsZero() && !s.now().Before(e.indexedAt) {
+		e.Indexed = true
+	}
 }

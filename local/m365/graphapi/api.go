@@ -28,6 +28,10 @@ type Options struct {
 	// Requests in ten minutes of one app in one mailbox: 10,000 when 0, without limit
 	// when negative.
 	Requests int
+	// AppConcurrency is how many requests of one app may run at once in all
+	// mailboxes, as one version of the limits page has it (section 8); 0 without
+	// limit.
+	AppConcurrency int
 	// Latency is how long each request to a mailbox takes, in real time; nil: none.
 	Latency func() time.Duration
 	// Sleep waits for real time or the end of ctx; nil: a timer.
@@ -40,7 +44,8 @@ type API struct {
 	tokens Tokens
 	now    func() time.Time
 	opt    Options
-	slots  *slots
+	slots  *slots // per app and mailbox
+	global *slots // per app
 	late   lateList
 	outage outage
 
@@ -63,6 +68,7 @@ func New(store *exchange.Store, tokens Tokens, now func() time.Time, opt *Option
 	return &API{
 		store: store, tokens: tokens, now: now, opt: o,
 		slots:  newSlots(limit(o.Concurrency, 4), limit(o.Requests, 10_000), now),
+		global: newSlots(o.AppConcurrency, 0, now),
 		random: rand.New(rand.NewPCG(o.Seed, 1)),
 	}
 }

@@ -186,6 +186,24 @@ func TestAFifthRequestIsThrottled(t *testing.T) {
 	w.must(200, "GET", events, nil)
 }
 
+// Contract 8, the other reading: a limit per app over all mailboxes.
+func TestALimitPerAppCountsAllMailboxes(t *testing.T) {
+	g := newGate()
+	opt := g.options()
+	opt.AppConcurrency = 2
+	w := start(t, exchange.Switches{}, opt)
+	var group sync.WaitGroup
+	for _, user := range []string{aino, bo} {
+		group.Go(func() { w.must(200, "GET", "/users/"+user+"/calendar", nil) })
+	}
+	<-g.entered
+	<-g.entered
+	w.fails(429, "ApplicationThrottled", "GET", events, nil)
+	close(g.open)
+	group.Wait()
+	w.must(200, "GET", events, nil)
+}
+
 // Contract 7: at most four items at once; they do not throttle each other.
 func TestItemsOfABatchShareTheFourSlots(t *testing.T) {
 	g := newGate()

@@ -103,19 +103,33 @@ func (a *API) admitted(ctx context.Context, r *request, route Route, mailbox str
 	return a.perform(r, route)
 }
 
-// slot takes one of the four: an item of a batch waits for it, and so does a late
-// request; one of its own does not (write-path.md 4).
+// slot takes one of the four, and one of the app's where those are limited: an
+// item of a batch waits for it, and so does a late request; one of its own does
+// not (write-path.md 4).
 func (a *API) slot(ctx context.Context, r *request, mailbox string) (func(), *answer) {
-	key := slot{r.caller.Tenant, r.caller.App, mailbox}
+	free, busy := r.take(ctx, a.slots, slot{r.caller.Tenant, r.caller.App, mailbox})
+	if busy != nil || a.global.size == 0 {
+		return free, busy
+	}
+	freeApp, busy := r.take(ctx, a.global, slot{app: r.caller.App})
+	if busy != nil {
+		free()
+		return nil, busy
+	}
+	return func() { freeApp(); free() }, nil
+}
+
+// take takes a slot, or gives the answer that there is none.
+func (r *request) take(ctx context.Context, from *slots, key slot) (func(), *answer) {
 	if !r.item && !r.late {
-		free, wait := a.slots.try(key)
+		free, wait := from.try(key)
 		if free == nil {
 			out := r.throttled(wait)
 			return nil, &out
 		}
 		return free, nil
 	}
-	free, wait, err := a.slots.wait(ctx, key)
+	free, wait, err := from.wait(ctx, key)
 	if free == nil {
 		out := r.throttled(wait)
 		if err != nil {

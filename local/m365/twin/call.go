@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -13,6 +14,9 @@ import (
 func check(c graph.Call) string {
 	if !segment(c.Mailbox) {
 		return "no mailbox"
+	}
+	if (c.Op == graph.Create || c.Set.Has(event.Reminder)) && c.Content.ReminderMinutes > math.MaxInt32 {
+		return "a reminder beyond Graph's Int32"
 	}
 	switch c.Op {
 	case graph.Create:
