@@ -117,9 +117,13 @@ func (e *entity) put(in *incoming, now time.Time) int64 {
 // show copies a message to every store that wants it. The first copy takes the
 // number n, the others new ones.
 func (e *entity) show(in *incoming, n, accepted int64, now time.Time) {
+	copies := 0
 	for _, s := range e.main {
 		if !s.wants(in) {
 			continue
+		}
+		if copies++; copies > 1 {
+			n = e.nextSequence()
 		}
 		m := &message{incoming: *in, owner: e, seq: n, accepted: accepted, enqueued: now}
 		e.used += int64(in.size)
@@ -127,7 +131,6 @@ func (e *entity) show(in *incoming, n, accepted int64, now time.Time) {
 			m.expires = now.Add(ttl)
 		}
 		s.add(m)
-		n = e.nextSequence()
 	}
 }
 

@@ -240,3 +240,17 @@ func received(t *testing.T, r receiver) *azservicebus.ReceivedMessage {
 	t.Fatal("nothing received")
 	return nil
 }
+
+func TestReceiverOfALostSessionIsTold(t *testing.T) {
+	b := start(t, nil)
+	s := b.session(t, "a")
+	b.Advance(31 * time.Second)
+	_, err := b.AcceptSession("lanes", "a")
+	ok(t, err)
+	// Its link is detached; the SDK then tries to get the session back by itself.
+	ctx := soon(t)
+	for err == nil {
+		_, err = s.ReceiveMessages(ctx, 1, nil)
+	}
+	wantCondition(t, err, servicebus.SessionCannotLock)
+}

@@ -251,3 +251,20 @@ func TestScheduledMessageOverTheLimitIsRefused(t *testing.T) {
 		t.Errorf("error %v, %d messages; want a refusal", err, len(b.Peek("plain")))
 	}
 }
+
+// go-amqp's session window is 5,000 transfers, and is opened again by the client.
+func TestMoreMessagesThanTheClientsWindowArrive(t *testing.T) {
+	const n = 12_000
+	b := start(t, nil)
+	b.put(t, "plain", make([]queue.Message, n)...)
+	r := b.receiver(t, "plain", &azservicebus.ReceiverOptions{ReceiveMode: azservicebus.ReceiveModeReceiveAndDelete})
+	for got := 0; got < n; {
+		list, err := r.ReceiveMessages(soon(t), 5000, &azservicebus.ReceiveMessagesOptions{TimeAfterFirstMessage: 50 * time.Millisecond})
+		ok(t, err)
+		for _, m := range list {
+			if got++; *m.SequenceNumber != int64(got) {
+				t.Fatalf("sequence number %d at %d", *m.SequenceNumber, got)
+			}
+		}
+	}
+}
