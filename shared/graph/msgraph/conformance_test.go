@@ -128,17 +128,3 @@ func TestEveryShapeOfErrorBodyIsSurvived(t *testing.T) {
 		}
 	}
 }
-
-func TestARefusedConnectionIsNotUnanswered(t *testing.T) {
-	w := wire(t)
-	graphworld.New(t, w.sim.Exchange, nil)
-	w.must(t, w.Do(t.Context(), graphworld.Tenant, calls(1)))
-	w.sim.Refuse()
-	for _, n := range []int{1, 3} {
-		for _, r := range w.Do(t.Context(), graphworld.Tenant, calls(n)) {
-			if r.Err == nil || r.Err.Kind != graph.Transient || r.Err.Unanswered || r.Status != 0 {
-				t.Errorf("%d calls: %+v", n, r.Err)
-			}
-		}
-	}
-}

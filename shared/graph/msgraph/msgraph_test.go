@@ -339,6 +339,18 @@ func TestAConnectionLostAfterSendingIsUnansweredAndNotRepeated(t *testing.T) {
 	}
 }
 
+func TestARefusedConnectionIsNotUnanswered(t *testing.T) {
+	s, c := serve(t, answerWith(201, made))
+	s.Close()
+	for _, calls := range [][]graph.Call{{flight(1)}, {flight(1), flight(2)}} {
+		for _, r := range c.Do(t.Context(), tenant, calls) {
+			if r.Err == nil || r.Err.Kind != graph.Transient || r.Err.Unanswered || r.Status != 0 {
+				t.Errorf("%d calls: %+v", len(calls), r.Err)
+			}
+		}
+	}
+}
+
 func TestADeadlineEndsACallUnanswered(t *testing.T) {
 	release := make(chan struct{})
 	_, c := serve(t, func(w http.ResponseWriter, _ sent) { <-release })
