@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -351,7 +352,7 @@ func TestACertificateIsAsGoodAsASecret(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, setting := range []string{string(data), path} {
+	for _, setting := range []string{string(data), base64.StdEncoding.EncodeToString(data), path} {
 		credential, err := identity.Certificate(setting)
 		if err != nil {
 			t.Fatal(err)
