@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -203,7 +204,7 @@ func (h *Host) Run(ctx context.Context) error {
 		h.set(group, first)
 		platform.Go(func() { h.keepAlive(ctx, group, first) })
 	}
-	server := &http.Server{Handler: http.HandlerFunc(h.serve), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: http.HandlerFunc(h.serve), ReadHeaderTimeout: time.Minute, ErrorLog: log.New(frontLog{h}, "", 0)}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(h.listener) }()
 	var err error

@@ -54,3 +54,11 @@ func (h *Host) console(stderr bool, line string) {
 	}
 	h.print(level, category, "", line)
 }
+
+// frontLog takes what net/http has to say about connections.
+type frontLog struct{ h *Host }
+
+func (l frontLog) Write(text []byte) (int, error) {
+	l.h.print(Warning, categoryHost, "", strings.TrimSpace(string(text)))
+	return len(text), nil
+}

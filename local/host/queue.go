@@ -51,21 +51,31 @@ func (l *queueListener) wait(by int) {
 	l.waiting += by
 }
 
-// run is one receiver.
+// run is one receiver, opened anew after each failure.
 func (l *queueListener) run() {
 	for failures := 0; l.in.listening.Err() == nil; {
-		r, err := l.open()
-		if err == nil {
-			failures, err = 0, l.serve(r)
-			l.in.closeReceiver(r)
+		served, err := l.session()
+		if served {
+			failures = 0
 		}
-		if err != nil && !isNothing(err) {
-			if failures++; failures == 1 {
-				l.in.h.print(Error, "Function."+l.f.name, "", fmt.Sprintf("receiving failed: %v", err))
-			}
-			_ = l.in.h.clock.sleep(l.in.listening, backoff(failures))
+		if err == nil || isNothing(err) {
+			continue
 		}
+		if failures++; failures == 1 {
+			l.in.h.print(Error, "Function."+l.f.name, "", fmt.Sprintf("receiving failed: %v", err))
+		}
+		_ = l.in.h.clock.sleep(l.in.listening, backoff(failures))
 	}
+}
+
+// session is the life of one receiver; it reports whether any message came.
+func (l *queueListener) session() (served bool, err error) {
+	r, err := l.open()
+	if err != nil {
+		return false, err
+	}
+	defer l.in.closeReceiver(r)
+	return l.serve(r)
 }
 
 func (l *queueListener) open() (*azservicebus.Receiver, error) {
@@ -79,11 +89,11 @@ func (l *queueListener) open() (*azservicebus.Receiver, error) {
 }
 
 // serve receives and delivers until the receiver fails or the host stops.
-func (l *queueListener) serve(r *azservicebus.Receiver) error {
+func (l *queueListener) serve(r *azservicebus.Receiver) (served bool, err error) {
 	for empty := 0; l.in.listening.Err() == nil; {
 		messages, err := r.ReceiveMessages(l.in.listening, l.in.batchSize(l.f), nil)
 		if err != nil {
-			return err
+			return served, err
 		}
 		if len(messages) == 0 {
 			// No message and no error: the link was just lost.
@@ -92,13 +102,13 @@ func (l *queueListener) serve(r *azservicebus.Receiver) error {
 			}
 			continue
 		}
-		empty = 0
+		empty, served = 0, true
 		l.wait(-1)
 		l.grow()
 		l.deliver(r, messages)
 		l.wait(+1)
 	}
-	return nil
+	return served, nil
 }
 
 // deliver keeps the lock of a message while the handler works on it. Batches are not renewed.

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -52,13 +53,15 @@ func TestReplyOutcomes(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.Case, func(t *testing.T) {
-			if row.Case == "handler not listening" {
-				return // TestExitCodeZeroIsNotRestarted
-			}
 			handler := newHandler()
 			handler.set(func(call) string { return row.raw() })
 			clock := &manualClock{now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}
-			h := start(t, writeRoot(t, plainHostJSON, map[string]string{"Sweep": timerFunction}), handler, func(o *Options) { o.Now = clock.Now })
+			h := start(t, writeRoot(t, plainHostJSON, map[string]string{"Sweep": timerFunction}), handler, func(o *Options) {
+				o.Now = clock.Now
+				if row.Case == "handler not listening" {
+					o.Launcher = InProcess(func(context.Context, Command) int { return 0 })
+				}
+			})
 			h.awaitReady(t)
 			in := h.instance(h.named("Sweep"))
 			done := make(chan error, 1)
