@@ -15,9 +15,6 @@ func check(c graph.Call) string {
 	if !segment(c.Mailbox) {
 		return "no mailbox"
 	}
-	if (c.Op == graph.Create || c.Set.Has(event.Reminder)) && c.Content.ReminderMinutes > math.MaxInt32 {
-		return "a reminder beyond Graph's Int32"
-	}
 	switch c.Op {
 	case graph.Create:
 		if !isMark(c.Mark) || c.TransactionID == "" {
@@ -33,6 +30,31 @@ func check(c graph.Call) string {
 		}
 	default:
 		return "unknown operation"
+	}
+	return checkContent(c)
+}
+
+// checkContent finds what the SDK's model cannot say.
+func checkContent(c graph.Call) string {
+	set := c.Set
+	switch c.Op {
+	case graph.Create:
+		set = event.All
+	case graph.Patch:
+	default:
+		return ""
+	}
+	known := func(enum, value string) bool {
+		member, ok := exchange.Enum(enum, value)
+		return value == "" || ok && member == value
+	}
+	switch {
+	case set.Has(event.ShowAs) && !known("freeBusyStatus", c.Content.ShowAs):
+		return "showAs is none of Graph's"
+	case set.Has(event.Sensitivity) && !known("sensitivity", c.Content.Sensitivity):
+		return "sensitivity is none of Graph's"
+	case set.Has(event.Reminder) && c.Content.ReminderMinutes > math.MaxInt32:
+		return "a reminder beyond Graph's Int32"
 	}
 	return ""
 }
