@@ -58,7 +58,7 @@ func (s Story) Own(tenant string, addresses []string) (Story, error) {
 // Again makes the story new for tables that may hold it already: bookings get ids
 // that end in the present time.
 func (s Story) Again(now time.Time) (Story, error) {
-	suffix := "/" + now.UTC().Format("20060102T150405")
+	suffix := "/" + now.UTC().Format("20060102T150405.000")
 	s.Steps = slices.Clone(s.Steps)
 	for i := range s.Steps {
 		err := s.Steps[i].change(func(data map[string]any) {
