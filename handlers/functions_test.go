@@ -20,6 +20,9 @@ type binding struct {
 	AuthLevel, Route      string
 	Methods               []string
 	QueueName, Connection string
+	Schedule              string
+	UseMonitor            bool
+	RunOnStartup          bool
 	IsSessionsEnabled     *bool
 	Cardinality, DataType string
 }
@@ -72,6 +75,7 @@ func TestBindingsAreThoseOfTheDesign(t *testing.T) {
 		"CalendarWrite":        queue("deliveries", &yes),
 		"DeadLetterBookings":   queue("bookings/$deadletterqueue", &no),
 		"DeadLetterDeliveries": queue("deliveries/$deadletterqueue", &no),
+		"DownSyncSchedule":     {{Type: "timerTrigger", Direction: "in", Name: "timer", Schedule: "%DOWNSYNC_SCHEDULE%", UseMonitor: true}},
 	}
 	if diff := cmp.Diff(want, bindings(t)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

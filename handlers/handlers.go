@@ -58,6 +58,7 @@ type Deps struct {
 	Intake        Intaker
 	Write         Writer
 	DeadLetter    DeadLetterer
+	Sweep         Sweeper
 	Status        StatusReader
 	Organizations Organizations
 	Directory     Directory
@@ -85,7 +86,7 @@ type Server struct {
 	opts   Options
 	guards guards
 	web    []route
-	queues map[string]queueFunction // by path
+	queues map[string]queueFunction // by path; the timer too
 }
 
 // New returns the server for a listener on host, which is exactly
@@ -132,5 +133,6 @@ func (s *Server) install(publicURL string) {
 		"/CalendarWrite":        {"CalendarWrite", calendarWrite(s.deps.Write)},                // per wake-up of a lane
 		"/DeadLetterBookings":   {"DeadLetterBookings", deadLetterBookings(s.deps.DeadLetter)}, // after 20 failures
 		"/DeadLetterDeliveries": {"DeadLetterDeliveries", deadLetterDeliveries(s.deps.DeadLetter)},
+		"/DownSyncSchedule":     {"DownSyncSchedule", downSyncSchedule(s.deps.Sweep)}, // every 30 minutes
 	}
 }

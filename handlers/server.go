@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/calbridge/calbridge/shared/queue"
 )
 
 // ServeHTTP answers one request of the host.
@@ -72,7 +74,7 @@ func (s *Server) serveQueue(w http.ResponseWriter, r *http.Request, id string, f
 		var inv Invocation
 		if inv, err = DecodeInvocation(body); err == nil {
 			inv.Function, inv.ID, inv.Trace = function.name, id, traceParent(r.Header)
-			err = function.call(ctx, inv)
+			err = function.call(inv.Message.Traced(queue.WithTrace(ctx, inv.Trace)), inv)
 		}
 	}
 	if err != nil {
@@ -94,6 +96,7 @@ func (s *Server) serveWeb(w http.ResponseWriter, r *http.Request, id string) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
 	defer cancel()
+	ctx = queue.WithTrace(ctx, traceParent(r.Header))
 	answer := route.serve(ctx, &request{Request: r, writer: w, organization: parameters["organization"]})
 	log := s.opts.Logger.With("invocation", id, "function", route.function)
 	if organization := parameters["organization"]; organization != "" {

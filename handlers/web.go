@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/problem"
 )
 
 // maxBody bounds the bodies of web requests other than bookings, in bytes.
@@ -92,7 +93,8 @@ func (r *request) body(limit int64, types ...string) ([]byte, *answer) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(r.writer, r.Body, limit))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		a := problemAnswer(codeTooLarge, "The body is larger than "+strconv.FormatInt(limit, 10)+" bytes.")
+		detail := "The body is larger than " + strconv.FormatInt(limit, 10) + " bytes."
+		a := problemAnswer(codeTooLarge, detail, problem.Fault{Code: string(codeTooLarge), Detail: detail})
 		return nil, &a
 	}
 	if err != nil {

@@ -80,6 +80,10 @@ func (r *recorder) DeadLetter(ctx context.Context, source string, m queue.Messag
 	return r.note(ctx, "dead-letter "+source+" "+m.ID, m)
 }
 
+func (r *recorder) Sweep(ctx context.Context) error {
+	return r.note(ctx, "sweep", queue.Message{Properties: map[string]any{"trace": queue.Trace(ctx)}})
+}
+
 func (r *recorder) Status(ctx context.Context, organization, booking, after string, limit int) (engine.Status, error) {
 	return r.status, r.note(ctx, fmt.Sprintf("status %s %s %q %d", organization, booking, after, limit), queue.Message{})
 }
@@ -128,7 +132,7 @@ func newWorld(t *testing.T, without Guard, checks map[string]Check) *world {
 		t.Fatal(err)
 	}
 	w.addr = listener.Addr().String()
-	server := New(w.addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Status: w,
+	server := New(w.addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Sweep: w, Status: w,
 		Organizations: w.orgs, Directory: w.orgs, Dependencies: checks},
 		&Options{Logger: slog.New(slog.NewJSONHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.clock.Now,
 			Version: "1.2.3", Commit: "abc", Without: without})

@@ -61,7 +61,7 @@ func (k *Worker) run(e *engine.Engine) {
 	k.verdict, k.stopped = make(chan Verdict), make(chan bool)
 	m := k.delivery.Message
 	go func() {
-		ctx := context.Background()
+		ctx := m.Traced(context.Background())
 		switch k.Kind {
 		case Intake:
 			k.err = e.Intake(ctx, m)

@@ -132,6 +132,7 @@ func (e *Engine) send(ctx context.Context, entity string, messages ...queue.Mess
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
+	messages = traced(ctx, messages)
 	if err := e.bus.Send(ctx, entity, messages...); err != nil {
 		return &busError{fmt.Errorf("send to %s: %w", entity, err)}
 	}

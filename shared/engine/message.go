@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"strings"
@@ -48,6 +49,22 @@ func withProperty(m queue.Message, name string, value any) map[string]any {
 	}
 	p[name] = value
 	return p
+}
+
+// traced gives messages the trace of the work that sends them.
+func traced(ctx context.Context, messages []queue.Message) []queue.Message {
+	trace := queue.Trace(ctx)
+	if trace == "" {
+		return messages
+	}
+	out := make([]queue.Message, len(messages))
+	for i, m := range messages {
+		if m.Properties[queue.TraceProperty] == nil {
+			m.Properties = withProperty(m, queue.TraceProperty, trace)
+		}
+		out[i] = m
+	}
+	return out
 }
 
 // baseID is the id of the first of a message's re-sends.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/world"
+	"github.com/calbridge/calbridge/shared/queue"
 )
 
 // person of a booking in a test.
@@ -109,5 +110,20 @@ func TestABookingIsWrittenChangedAndCancelled(t *testing.T) {
 	expect(t, w, "b1", "bert", "removed", "not-invited-any-more")
 	if n := len(w.Results()); n != 6 {
 		t.Errorf("%d results, want one for each person and revision: %+v", n, w.Results())
+	}
+}
+
+func TestATraceGoesAlongFromTheBookingToItsResult(t *testing.T) {
+	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	w := newWorld(t, exchange.Switches{})
+	m := queue.Message{Body: bookingOf(t, "b", 1, nil), Properties: map[string]any{queue.TraceProperty: trace}}
+	if err := w.Bus.Send(t.Context(), queue.Bookings, m); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, w)
+	for _, told := range w.Broker.Peek(world.Changes) {
+		if told.Properties[queue.TraceProperty] != trace {
+			t.Errorf("%s carries %v", told.Subject, told.Properties[queue.TraceProperty])
+		}
 	}
 }
