@@ -47,16 +47,16 @@ func (in *instance) fail(err error) { in.stopCalls(err) }
 // run serves until ctx ends, then stops gracefully; or until the host fails.
 func (in *instance) run(ctx context.Context) error {
 	in.worker.launch()
-	go func() {
-		if _, err := in.worker.await(in.calls); err == nil {
-			in.h.markUp(in.group)
-		}
-	}()
 	for _, f := range in.h.functions {
 		if !f.disabled && (in.group == "" || f.group() == in.group) {
 			in.listen(f)
 		}
 	}
+	go func() {
+		if _, err := in.worker.await(in.calls); err == nil {
+			in.h.markUp(in.group)
+		}
+	}()
 	select {
 	case <-ctx.Done():
 		in.closeDoor()
@@ -107,7 +107,8 @@ func (in *instance) finish() {
 func (in *instance) listen(f *function) {
 	switch f.kind() {
 	case triggerTimer:
-		in.work.Go(func() { in.runTimer(f) })
+		since := in.h.clock.now() // before the host is ready, whenever the goroutine comes to run
+		in.work.Go(func() { in.runTimer(f, since) })
 	case triggerBus:
 		in.work.Go(func() { in.receive(f) })
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,12 +23,30 @@ func repositoryHost(t *testing.T) *Host {
 	for _, file := range files {
 		copyFile(t, file, filepath.Join(root, filepath.Base(filepath.Dir(file)), "function.json"))
 	}
-	h, err := New(root, Options{Addr: "127.0.0.1:0", Env: []string{}})
+	h, err := New(root, Options{Addr: "127.0.0.1:0", Env: sampleSettings(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.listener.Close() })
 	return h
+}
+
+// sampleSettings are those of the sample, which bindings may name.
+func sampleSettings(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../local.settings.sample.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sample struct{ Values map[string]string }
+	if err := json.Unmarshal(text, &sample); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{}
+	for name, value := range sample.Values {
+		env = append(env, name+"="+value)
+	}
+	return env
 }
 
 func copyFile(t *testing.T, from, to string) {

@@ -54,21 +54,20 @@ type timerStatus struct {
 	last, next, updated time.Time
 }
 
-// runTimer fires one timer, one call at a time, until the host stops. An occurrence
+// runTimer fires one timer that was loaded at since, one call at a time, until the host stops. An occurrence
 // that was missed, while the host was down or because the clock passed another one
 // meanwhile, makes one call with IsPastDue.
-func (in *instance) runTimer(f *function) {
+func (in *instance) runTimer(f *function, since time.Time) {
 	s, err := parseSchedule(f.trigger.Schedule)
 	if err != nil {
 		in.h.print(Error, "Function."+f.name, "", err.Error())
 		return
 	}
-	now := in.h.clock.now()
-	status := timerStatus{next: s.next(now)}
+	status := timerStatus{next: s.next(since)}
 	if known, ok := in.h.status.Load(f.name); ok && s.monitored(f.trigger) {
 		status = known.(timerStatus)
 	}
-	late := status.next.Before(now)
+	late := status.next.Before(since)
 	if f.trigger.RunOnStartup && !late {
 		in.fire(f, s, status, false)
 		status.next = s.next(in.h.clock.now())

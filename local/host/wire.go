@@ -41,13 +41,13 @@ func newWire(port int) *wire {
 // do sends one request and reads its reply. Errors mean that the handler is not
 // there, broke the connection, or that ctx ended, which closes the connection.
 func (w *wire) do(ctx context.Context, method string, request []byte) (*reply, error) {
+	answers := make(chan answer, 1)
 	c, err := w.conn(ctx)
+	for err == nil && !c.expect(method, answers) {
+		c, err = w.conn(ctx) // that one was closed meanwhile, and nothing was sent on it
+	}
 	if err != nil {
 		return nil, err
-	}
-	answers := make(chan answer, 1)
-	if !c.expect(method, answers) {
-		return nil, errors.New("connection to the handler was lost")
 	}
 	if _, err := c.c.Write(request); err != nil {
 		// The handler may have replied before it closed: the reader knows.
