@@ -259,3 +259,24 @@ func TestABodyBecomesADocumentOnce(t *testing.T) {
 		t.Errorf("as text %q", got)
 	}
 }
+
+// design.md: two addresses of one mailbox find the same events.
+func TestEveryNameOfAUserFindsTheirMailbox(t *testing.T) {
+	w := start(t, exchange.Switches{})
+	first, err := w.User(acme, aino)
+	w.must(err)
+	again := w.AddUser(acme, exchange.User{Principal: aino, Mail: "Aino.V@acme.example", Aliases: []string{"av@acme.example"}})
+	if again.ObjectID != first.ObjectID || again.Mail != aino {
+		t.Errorf("added again: %+v", again)
+	}
+	other := w.AddUser(acme, exchange.User{Principal: "other@acme.example", Aliases: []string{"AV@acme.example"}})
+	w.create(meeting("x"))
+	for name, want := range map[string]int{aino: 1, "AINO@acme.example": 1, "aino.v@acme.example": 1, "av@ACME.example": 1, first.ObjectID: 1, other.ObjectID: 0} {
+		if n := len(w.Events(acme, name)); n != want {
+			t.Errorf("%s: %d events, want %d", name, n, want)
+		}
+	}
+	if n := len(w.Events("tenant-b", aino)); n != 0 {
+		t.Errorf("another tenant sees %d", n)
+	}
+}

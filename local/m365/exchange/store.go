@@ -128,9 +128,9 @@ func (s *Store) tenant(id string) *tenant {
 }
 
 // AddUser puts a user with a default calendar into a tenant, which is made when
-// it is new, and returns the user with every field filled in. A user whose
-// object id or one of whose names is there already replaces nothing: the names
-// are added to the first one.
+// it is new, and returns the user with every field filled in. Where the object id
+// is there already, that user is returned, with the names that are new as further
+// aliases; a name that belongs to somebody else stays theirs.
 func (s *Store) AddUser(tenantID string, u User) User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,8 +150,13 @@ func (s *Store) AddUser(tenantID string, u User) User {
 		box = s.newMailbox(t, u)
 	}
 	for _, name := range names {
-		if key := strings.ToLower(name); t.users[key] == nil {
-			t.users[key] = box
+		key := strings.ToLower(name)
+		if t.users[key] != nil {
+			continue
+		}
+		t.users[key] = box
+		if box.ObjectID != name && box.Principal != name && box.Mail != name && !slices.Contains(box.Aliases, name) {
+			box.Aliases = append(slices.Clone(box.Aliases), name)
 		}
 	}
 	return box.User

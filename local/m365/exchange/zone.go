@@ -133,9 +133,12 @@ func (s *Store) Zone(name string) (Zone, error) {
 	if zone, ok := s.zones.find(name); ok {
 		return zone, nil
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return Zone{}, s.badZone()
 }
 
+// badZone is the refusal of an unknown zone. The caller holds the lock.
 func (s *Store) badZone() *Error {
 	e := errZone()
 	if s.switches.ZoneFailureCode != "" {
