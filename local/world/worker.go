@@ -123,6 +123,7 @@ func (k *Worker) gate(effect string) (Verdict, error) {
 		return Kill, errKilled
 	}
 	k.At = effect
+	k.world.Effects = append(k.world.Effects, effect)
 	k.stopped <- false
 	v := <-k.verdict
 	if v == Kill {

@@ -53,6 +53,8 @@ type World struct {
 	Calendar graph.Calendar
 	// Org is the organisation; nil is one that was deleted.
 	Org *organization.Organization
+	// Effects names every effect of every worker, in order.
+	Effects []string
 	// Workers are the invocations that have not ended, oldest first.
 	Workers []*Worker
 
