@@ -54,9 +54,9 @@ type timerStatus struct {
 	last, next, updated time.Time
 }
 
-// runTimer fires one timer that was loaded at since, one call at a time, until the host stops. An occurrence
-// that was missed, while the host was down or because the clock passed another one
-// meanwhile, makes one call with IsPastDue.
+// runTimer fires one timer that was loaded at since, one call at a time, until the
+// host stops. An occurrence that was missed, while the host was down or because the
+// clock passed another one meanwhile, makes one call with IsPastDue.
 func (in *instance) runTimer(f *function, since time.Time) {
 	s, err := parseSchedule(f.trigger.Schedule)
 	if err != nil {
