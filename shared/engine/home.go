@@ -73,26 +73,16 @@ func (t *turn) learnHome(ctx context.Context, tenant string) error {
 // oweAll marks everything else of the lane as owed, behind live work: the target
 // has moved to another mailbox, and its events follow.
 func (t *turn) oweAll(ctx context.Context) error {
-	rows, err := t.lanes.Deliveries(ctx, t.lane, t.start.AddDate(0, 0, -t.org.BackfillPastDays))
-	if err != nil {
-		return err
-	}
 	here := map[key.Key]bool{}
 	for _, s := range t.slots {
 		here[s.row.Key] = true
 	}
-	for _, d := range rows {
-		if here[d.Key] || d.Debt != "" || d.Event == "" {
-			continue
-		}
-		debt := state.Debt{Lane: state.Lane{Key: t.lane}, Delivery: d.Key, Booking: d.Booking, Ends: d.Ends,
-			Priority: state.Bulk, Due: t.start, Nonce: state.NewDebt(t.start)}
-		if err := t.lanes.Owe(ctx, debt); err != nil {
-			return err
-		}
-		t.left[state.OwedRow(debt.Priority, debt.Due, debt.Delivery, debt.Nonce)] = debt.Due
+	owed, err := t.oweLane(ctx, t.lane, t.start.AddDate(0, 0, -t.org.BackfillPastDays),
+		func(d state.Delivery) bool { return !here[d.Key] && d.Event != "" })
+	for _, o := range owed {
+		t.left[o.Row] = o.Due
 	}
-	return nil
+	return err
 }
 
 // shareMailbox finds out whether somebody else on the booking has the same
