@@ -8,6 +8,7 @@ import (
 
 	"github.com/calbridge/calbridge/shared/booking"
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/reason"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -92,7 +93,7 @@ func (e *Engine) deliveryStatus(ctx context.Context, t state.Target, names map[k
 	if !d.Updated.IsZero() {
 		s.Updated = &d.Updated
 	}
-	s.Message = sentence(s.State, s.Reason)
+	s.Message = reason.Sentence(s.State, s.Reason)
 	kind, id := names[t.Lane].Kind, names[t.Lane].ID
 	if id == "" { // no longer on the booking
 		lane, err := e.lanes.Lane(ctx, t.Lane)

@@ -7,36 +7,41 @@ import (
 	"github.com/calbridge/calbridge/shared/event"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/reason"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
-// The states of a delivery (design.md, States and reasons).
+// The states of a delivery, by package reason.
 const (
-	Pending = "pending" // only over HTTP, before the first result
-	Written = "written"
-	Removed = "removed"
-	ICS     = "ics"
-	Skipped = "skipped"
+	Pending = reason.Pending
+	Written = reason.Written
+	Removed = reason.Removed
+	ICS     = reason.ICS
+	Skipped = reason.Skipped
 )
 
-// The reasons that the engine itself gives; those that follow from an answer of
-// Graph are in package graph.
+// The reasons that the engine itself gives, by package reason; those that follow
+// from an answer of Graph are in package graph.
 const (
-	reasonCancelled    = "cancelled"
-	reasonNotInvited   = "not-invited-any-more"
-	reasonModuleOff    = "module-off"
-	reasonSyncOff      = "sync-off"
-	reasonNotConnected = "not-connected"
-	reasonConsent      = "consent-missing"
-	reasonNotFound     = "mailbox-not-found"
-	reasonRecurrence   = "recurrence-unsupported"
-	reasonRefused      = "refused-by-graph"
-	reasonGaveUp       = "gave-up"
-	reasonNotAssigned  = "not-assigned"
-	reasonNotScheduled = "not-scheduled"
-	reasonPast         = "in-the-past"
-	reasonByUser       = "removed-by-user"
-	reasonDuplicate    = "duplicate-recipient"
+	reasonCancelled    = reason.Cancelled
+	reasonNotInvited   = reason.NotInvited
+	reasonInactive     = reason.Inactive
+	reasonModuleOff    = reason.ModuleOff
+	reasonSyncOff      = reason.SyncOff
+	reasonNotConnected = reason.NotConnected
+	reasonConsent      = reason.ConsentMissing
+	reasonOptedOut     = reason.OptedOut
+	reasonPaused       = reason.Paused
+	reasonPersonal     = reason.PersonalMailbox
+	reasonNotFound     = reason.MailboxNotFound
+	reasonRecurrence   = reason.NoRecurrence
+	reasonRefused      = reason.RefusedByGraph
+	reasonGaveUp       = reason.GaveUp
+	reasonNotAssigned  = reason.NotAssigned
+	reasonNotScheduled = reason.NotScheduled
+	reasonPast         = reason.InThePast
+	reasonByUser       = reason.RemovedByUser
+	reasonDuplicate    = reason.Duplicate
 )
 
 // want is what a delivery should come to. It is computed anew from the latest

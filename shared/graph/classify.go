@@ -6,19 +6,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/calbridge/calbridge/shared/reason"
 )
 
 // The state reasons (design.md, States and reasons) that an answer of Graph or
 // Entra can give. They are the same strings as on the changes topic.
 const (
-	ReasonNotFound        = "mailbox-not-found"
-	ReasonOnPremises      = "mailbox-on-premises"
-	ReasonUnavailable     = "mailbox-unavailable"
-	ReasonOutsideScope    = "outside-scope"
-	ReasonRefused         = "refused-by-graph"
-	ReasonConsentMissing  = "consent-missing"
-	ReasonNeedsReauth     = "needs-reauth"
-	ReasonBlockedByPolicy = "blocked-by-policy"
+	ReasonNotFound        = reason.MailboxNotFound
+	ReasonOnPremises      = reason.MailboxOnPremises
+	ReasonUnavailable     = reason.MailboxUnavailable
+	ReasonOutsideScope    = reason.OutsideScope
+	ReasonRefused         = reason.RefusedByGraph
+	ReasonConsentMissing  = reason.ConsentMissing
+	ReasonNeedsReauth     = reason.NeedsReauth
+	ReasonBlockedByPolicy = reason.BlockedByPolicy
 )
 
 // maxRetryAfter bounds what a Retry-After can ask for: what is owed gives up
