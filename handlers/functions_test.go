@@ -75,6 +75,9 @@ func TestBindingsAreThoseOfTheDesign(t *testing.T) {
 		"CalendarWrite":        queue("deliveries", &yes),
 		"DeadLetterBookings":   queue("bookings/$deadletterqueue", &no),
 		"DeadLetterDeliveries": queue("deliveries/$deadletterqueue", &no),
+		"DeadLetterTasks":      queue("mailbox-tasks/$deadletterqueue", &no),
+		"MailboxTask":          queue("mailbox-tasks", &yes),
+		"TokenKeepAlive":       {{Type: "timerTrigger", Direction: "in", Name: "timer", Schedule: "0 0 * * * *", UseMonitor: true}},
 		"DownSyncSchedule":     {{Type: "timerTrigger", Direction: "in", Name: "timer", Schedule: "%DOWNSYNC_SCHEDULE%", UseMonitor: true}},
 	}
 	if diff := cmp.Diff(want, bindings(t)); diff != "" {

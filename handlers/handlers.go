@@ -59,6 +59,7 @@ type Deps struct {
 	Write         Writer
 	DeadLetter    DeadLetterer
 	Sweep         Sweeper
+	Tasks         Tasker
 	Status        StatusReader
 	Organizations Organizations
 	Directory     Directory
@@ -112,8 +113,8 @@ func New(host, publicURL string, deps Deps, opts *Options) *Server {
 func (s *Server) install(publicURL string) {
 	health := &health{checks: s.deps.Dependencies, now: s.opts.Now, version: s.opts.Version, commit: s.opts.Commit}
 	bookings := bookings{s.deps.Submit, publicURL}
-	organizations := organizations{s.deps.Organizations, s.deps.Status}
-	operator := operator{s.deps.Directory, s.opts.Logger}
+	organizations := organizations{s.deps.Organizations, s.deps.Status, s.deps.Tasks}
+	operator := operator{s.deps.Directory, s.deps.Tasks, s.opts.Logger}
 	s.web = []route{
 		// Monitors, anonymously, every few seconds.
 		{"Health", http.MethodGet, "health", health.serve},
@@ -133,6 +134,9 @@ func (s *Server) install(publicURL string) {
 		"/CalendarWrite":        {"CalendarWrite", calendarWrite(s.deps.Write)},                // per wake-up of a lane
 		"/DeadLetterBookings":   {"DeadLetterBookings", deadLetterBookings(s.deps.DeadLetter)}, // after 20 failures
 		"/DeadLetterDeliveries": {"DeadLetterDeliveries", deadLetterDeliveries(s.deps.DeadLetter)},
+		"/DeadLetterTasks":      {"DeadLetterTasks", deadLetterTasks(s.deps.DeadLetter)},
+		"/MailboxTask":          {"MailboxTask", mailboxTask(s.deps.Tasks)},           // per task of a lane or organisation
+		"/TokenKeepAlive":       {"TokenKeepAlive", tokenKeepAlive(s.deps.Tasks)},     // hourly
 		"/DownSyncSchedule":     {"DownSyncSchedule", downSyncSchedule(s.deps.Sweep)}, // every 30 minutes
 	}
 }

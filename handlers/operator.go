@@ -25,6 +25,7 @@ type Directory interface {
 // rejected, dead-letters and redrive come later and are 404.
 type operator struct {
 	directory Directory
+	tasks     Tasker
 	log       *slog.Logger
 }
 
@@ -73,6 +74,11 @@ func (o operator) tenant(ctx context.Context, r *request) answer {
 	tenant, note, faults := decodeTenant(body)
 	if len(faults) > 0 {
 		return problemAnswer(codeInvalid, "Nothing was bound; errors says what is wrong.", faults...)
+	}
+	if tenant != "" {
+		if err := o.tasks.Reconcile(ctx, r.organization, "tenant"); err != nil {
+			return unavailable(err)
+		}
 	}
 	written, err := o.directory.Bind(ctx, r.organization, tenant, note)
 	if err != nil {

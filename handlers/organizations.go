@@ -1,7 +1,9 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -30,6 +32,7 @@ type StatusReader interface {
 type organizations struct {
 	store  Organizations
 	status StatusReader
+	tasks  Tasker
 }
 
 var errPrecondition = errors.New("If-Match or If-None-Match does not hold")
@@ -58,7 +61,11 @@ func (o organizations) put(ctx context.Context, r *request) answer {
 		if current == nil {
 			return next.WithID(r.organization), nil
 		}
-		return current.Replace(next)
+		replaced, err := current.Replace(next)
+		if err != nil || !matters(*current, replaced) {
+			return replaced, err
+		}
+		return replaced, o.tasks.Reconcile(ctx, r.organization, "settings")
 	})
 	if err != nil {
 		return organizationProblem(err)
@@ -68,6 +75,17 @@ func (o organizations) put(ctx context.Context, r *request) answer {
 		status = http.StatusCreated
 	}
 	return writtenAnswer(status, written)
+}
+
+// matters reports whether calendars may have to change because settings did.
+// Switching off changes none: what was written stays.
+func matters(before, after organization.Organization) bool {
+	if !after.Module || !after.Sync || after.State.Tenant == "" {
+		return false
+	}
+	old, err1 := json.Marshal(before)
+	now, err2 := json.Marshal(after)
+	return errors.Join(err1, err2) != nil || !bytes.Equal(old, now)
 }
 
 func (o organizations) delete(ctx context.Context, r *request) answer {

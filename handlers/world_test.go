@@ -84,6 +84,18 @@ func (r *recorder) Sweep(ctx context.Context) error {
 	return r.note(ctx, "sweep", queue.Message{Properties: map[string]any{"trace": queue.Trace(ctx)}})
 }
 
+func (r *recorder) Task(ctx context.Context, m queue.Message) error {
+	return r.note(ctx, "task "+m.ID, m)
+}
+
+func (r *recorder) KeepAlive(ctx context.Context) error {
+	return r.note(ctx, "keep alive", queue.Message{})
+}
+
+func (r *recorder) Reconcile(ctx context.Context, organization, cause string) error {
+	return r.note(ctx, "reconcile "+organization+" "+cause, queue.Message{})
+}
+
 func (r *recorder) Status(ctx context.Context, organization, booking, after string, limit int) (engine.Status, error) {
 	return r.status, r.note(ctx, fmt.Sprintf("status %s %s %q %d", organization, booking, after, limit), queue.Message{})
 }
@@ -132,7 +144,7 @@ func newWorld(t *testing.T, without Guard, checks map[string]Check) *world {
 		t.Fatal(err)
 	}
 	w.addr = listener.Addr().String()
-	server := New(w.addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Sweep: w, Status: w,
+	server := New(w.addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Sweep: w, Tasks: w, Status: w,
 		Organizations: w.orgs, Directory: w.orgs, Dependencies: checks},
 		&Options{Logger: slog.New(slog.NewJSONHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.clock.Now,
 			Version: "1.2.3", Commit: "abc", Without: without})

@@ -56,6 +56,14 @@ type Worker struct {
 	err      error
 }
 
+// accept takes the next session of a queue, and its first message.
+func (k *Worker) accept(queue string) {
+	if session, ok := k.world.Broker.Accept(queue); ok {
+		k.session = session
+		k.delivery, _ = session.Receive()
+	}
+}
+
 // run starts the invocation and waits for its first effect.
 func (k *Worker) run(e *engine.Engine) {
 	k.verdict, k.stopped = make(chan Verdict), make(chan bool)
@@ -67,6 +75,10 @@ func (k *Worker) run(e *engine.Engine) {
 			k.err = e.Intake(ctx, m)
 		case Write:
 			k.err = e.Write(ctx, m)
+		case Task:
+			k.err = e.Task(ctx, m)
+		case DeadTask:
+			k.err = e.DeadLetter(ctx, queue.MailboxTasks, m)
 		case Dead:
 			k.err = e.DeadLetter(ctx, queue.Bookings, m)
 		case DeadWakeup:

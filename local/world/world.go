@@ -136,6 +136,8 @@ const (
 	Write      = "CalendarWrite"
 	Dead       = "DeadLetterBookings"
 	DeadWakeup = "DeadLetterDeliveries"
+	Task       = "MailboxTask"
+	DeadTask   = "DeadLetterTasks"
 )
 
 // Begin takes the next message for a function and starts a worker, up to its
@@ -149,11 +151,12 @@ func (w *World) Begin(kind string) *Worker {
 		k.delivery, _ = w.Broker.Receive(servicebus.DeadLetter(queue.Bookings))
 	case DeadWakeup:
 		k.delivery, _ = w.Broker.Receive(servicebus.DeadLetter(queue.Deliveries))
+	case DeadTask:
+		k.delivery, _ = w.Broker.Receive(servicebus.DeadLetter(queue.MailboxTasks))
 	case Write:
-		if session, ok := w.Broker.Accept(queue.Deliveries); ok {
-			k.session = session
-			k.delivery, _ = session.Receive()
-		}
+		k.accept(queue.Deliveries)
+	case Task:
+		k.accept(queue.MailboxTasks)
 	}
 	if k.delivery == nil {
 		if k.session != nil {
@@ -166,10 +169,20 @@ func (w *World) Begin(kind string) *Worker {
 	return k
 }
 
+// Engine is one outside of any worker, for what people and timers call: its
+// effects are not stopped at.
+func (w *World) Engine() *engine.Engine {
+	return engine.New(engine.Effects{Tables: w.Tables, Bus: w.Bus, Calendar: w.Calendar, Organizations: w}, w.options())
+}
+
+func (w *World) options() *engine.Options {
+	return &engine.Options{PublicURL: "https://calendar.example.com", Now: w.Now, Jitter: func() float64 { return 0.5 }, Parallel: 1}
+}
+
 func (w *World) engine(k *Worker) *engine.Engine {
 	return engine.New(engine.Effects{
 		Tables: gatedTables{k, w.Tables}, Bus: gatedBus{k, w.Bus}, Calendar: gatedCalendar{k, w.Calendar}, Organizations: w,
-	}, &engine.Options{PublicURL: "https://calendar.example.com", Now: w.Now, Jitter: func() float64 { return 0.5 }, Parallel: 1})
+	}, w.options())
 }
 
 // Settle runs everything to its end without faults: messages that wait, then the
@@ -180,7 +193,7 @@ func (w *World) Settle() error {
 	w.Finish()
 	for range most {
 		started := false
-		for _, kind := range []string{Intake, Write, Dead, DeadWakeup} {
+		for _, kind := range []string{Intake, Write, Task, Dead, DeadWakeup, DeadTask} {
 			if w.Begin(kind) != nil {
 				w.Finish()
 				started = true
@@ -203,7 +216,7 @@ func (w *World) Settle() error {
 
 func (w *World) nextScheduled() (time.Time, bool) {
 	var times []time.Time
-	for _, q := range []string{queue.Bookings, queue.Deliveries} {
+	for _, q := range []string{queue.Bookings, queue.Deliveries, queue.MailboxTasks} {
 		for _, m := range w.Broker.Peek(q) {
 			at := w.now
 			if m.State == servicebus.Scheduled {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -24,6 +25,9 @@ func (e *Engine) DeadLetter(ctx context.Context, source string, m queue.Message)
 	e.log.WarnContext(ctx, "dead letter", "queue", source, "message", m.ID, "round", round)
 	if source == queue.Bookings && round > maxRounds {
 		return e.giveUpBooking(ctx, m)
+	}
+	if source == queue.MailboxTasks && round > maxRounds {
+		return e.giveUpTask(ctx, m)
 	}
 	next := queue.Message{ID: fmt.Sprintf("%s.%d", baseID(m), round), SessionID: m.SessionID, Subject: m.Subject,
 		ContentType: m.ContentType, Body: m.Body, ScheduledFor: e.now().Add(e.backoff(int(round), time.Minute, time.Hour)),
@@ -56,6 +60,18 @@ func (e *Engine) giveUpBooking(ctx context.Context, m queue.Message) error {
 		return err
 	}
 	return e.reject(ctx, m, bad)
+}
+
+// giveUpTask ends a task that could not be done, with an alert; the schedule or
+// the next change of settings orders it anew.
+func (e *Engine) giveUpTask(ctx context.Context, m queue.Message) error {
+	var t task
+	if err := json.Unmarshal(m.Body, &t); err != nil {
+		e.log.ErrorContext(ctx, "dead task is not JSON", "message", m.ID)
+	}
+	alert := outbound.Alert{ID: key.UUID("alert/task/" + m.ID), Code: "dead-letter", State: "raised",
+		Message: "A task of kind " + orReason(t.Op, "unknown") + " was given up."}
+	return e.send(ctx, queue.Changes, message(alert.Event(e.origin(t.Organization))))
 }
 
 // beforeOf reads which debts a give-up means: those made before it.

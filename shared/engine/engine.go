@@ -70,6 +70,9 @@ type Options struct {
 	// Jitter returns numbers from 0 to 1.
 	Jitter func() float64
 	Log    *slog.Logger
+	// Unpaced lets a backfill wake all lanes at once, which shows the writer's own
+	// speed. Only benchmarks set it.
+	Unpaced bool
 	// Parallel is how many table requests of one invocation run at once; 0 means 8.
 	Parallel int
 }
@@ -90,6 +93,7 @@ type Engine struct {
 	jitter    func() float64
 	log       *slog.Logger
 	parallel  int
+	unpaced   bool
 }
 
 // New returns an engine over its effects.
@@ -101,7 +105,7 @@ func New(fx Effects, o *Options) *Engine {
 		lanes: state.NewLanes(fx.Tables), bookings: state.NewBookings(fx.Tables), people: state.NewPeople(fx.Tables),
 		due: state.NewDue(fx.Tables), ledger: state.NewLedger(fx.Tables),
 		bus: fx.Bus, calendar: fx.Calendar, orgs: fx.Organizations,
-		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, parallel: o.Parallel,
+		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, parallel: o.Parallel, unpaced: o.Unpaced,
 	}
 	if e.now == nil {
 		e.now = time.Now

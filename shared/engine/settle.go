@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -44,10 +45,30 @@ func (t *turn) saveResults(ctx context.Context) error {
 			return err
 		}
 	}
+	if t.unreachable() && !t.info.Probe.After(t.start) {
+		if err := t.probeTomorrow(ctx, t.info.Organization, t.lane); err != nil {
+			return err
+		}
+	}
 	if t.until.After(t.start) && t.until != t.info.NotBefore {
 		return t.lanes.SetNotBefore(ctx, t.lane, t.until)
 	}
 	return nil
+}
+
+// unreachable reports whether some delivery ended as a file because of its
+// mailbox: then the mailbox is looked at again tomorrow, and never in between.
+func (t *turn) unreachable() bool {
+	for _, s := range t.slots {
+		if s.fate != done || s.step.outcome != final || s.step.state != ICS {
+			continue
+		}
+		switch s.step.reason {
+		case graph.ReasonNotFound, graph.ReasonOnPremises, graph.ReasonUnavailable, graph.ReasonOutsideScope:
+			return t.info.Address != ""
+		}
+	}
+	return false
 }
 
 // reread loads the rows that changed under us and returns the slots that are

@@ -45,6 +45,8 @@ type Lane struct {
 	// Home answers for ResolvedAddress; both are empty until the first write.
 	Home            Home
 	ResolvedAddress string
+	// Probe is when an unreachable mailbox is looked at again; zero when never.
+	Probe time.Time
 	// NotBefore is the UTC instant until which Graph asked to be left alone.
 	NotBefore time.Time
 }
@@ -153,8 +155,9 @@ func (l *Lanes) Lane(ctx context.Context, lane key.Key) (Lane, error) {
 func parseLane(lane key.Key, e Entity) Lane {
 	s := func(name string) string { v, _ := e.Props[name].(string); return v }
 	notBefore, _ := e.Props["notBefore"].(time.Time)
+	probe, _ := e.Props["probe"].(time.Time)
 	return Lane{Key: lane, Organization: s("organization"), Kind: s("kind"), Target: s("target"), Address: s("address"),
-		Home: Home{s("tenant"), s("mailbox")}, ResolvedAddress: s("resolved"), NotBefore: notBefore}
+		Home: Home{s("tenant"), s("mailbox")}, ResolvedAddress: s("resolved"), NotBefore: notBefore, Probe: probe}
 }
 
 // Debt is what intake adds to a lane.
@@ -212,8 +215,17 @@ func (l *Lanes) Owe(ctx context.Context, d Debt) error {
 
 // SetNotBefore remembers until when Graph asked to be left alone.
 func (l *Lanes) SetNotBefore(ctx context.Context, lane key.Key, until time.Time) error {
+	return l.setTime(ctx, lane, "notBefore", until)
+}
+
+// SetProbe remembers when an unreachable mailbox is looked at again.
+func (l *Lanes) SetProbe(ctx context.Context, lane key.Key, at time.Time) error {
+	return l.setTime(ctx, lane, "probe", at)
+}
+
+func (l *Lanes) setTime(ctx context.Context, lane key.Key, name string, at time.Time) error {
 	_, err := l.tables.Apply(ctx, tableLanes, []Change{{InsertOrMerge, Entity{Partition: lane.String(), Row: laneRow,
-		Props: map[string]any{"v": version, "notBefore": until.UTC()}}}})
+		Props: map[string]any{"v": version, name: at.UTC()}}}})
 	if err != nil {
 		return fmt.Errorf("state: lane row %s: %w", lane, err)
 	}

@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// Operations of a task (wire.md, Internal messages).
+const (
+	opBackfill = "backfill"
+	opProbe    = "probe"
+)
+
+// task is the body of a message of mailbox-tasks.
+type task struct {
+	V            int    `json:"v"`
+	Op           string `json:"op"`
+	Organization string `json:"organization"`
+	// Lane is the lane that the task is about; empty means the whole organisation.
+	Lane  string `json:"lane,omitempty"`
+	Cause string `json:"cause,omitempty"`
+}
+
+// settling is how long a change of an organisation's settings takes until every
+// process sees it: rows are cached for 15 seconds.
+const settling = 20 * time.Second
+
+// Pace of a backfill (write-path.md section 4, Live before bulk).
+const (
+	lanesPerSecond = 20
+	lanesPerPage   = 200
+)
+
+// message puts a task into the session of its lane, or of its organisation.
+func (t task) message(at time.Time) queue.Message {
+	session := t.Lane
+	if session == "" {
+		session = key.Organization(t.Organization).String()
+	}
+	body, err := json.Marshal(t)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return queue.Message{ID: key.Random(), SessionID: session, ContentType: "application/json", Body: body, ScheduledFor: at}
+}
+
+// Reconcile orders that all current and upcoming deliveries of an organisation
+// are looked at again, because its settings are about to change. It is called
+// before the change is stored, so that a change without it cannot be; it takes
+// effect when every process knows the new settings.
+func (e *Engine) Reconcile(ctx context.Context, organization, cause string) error {
+	return e.send(ctx, queue.MailboxTasks,
+		task{V: 1, Op: opBackfill, Organization: organization, Cause: cause}.message(e.now().Add(settling)))
+}
+
+// Task takes a message of the queue mailbox-tasks: it reads, marks rows as owed
+// and wakes lanes; it never changes an event.
+func (e *Engine) Task(ctx context.Context, m queue.Message) error {
+	var t task
+	if err := json.Unmarshal(m.Body, &t); err != nil {
+		e.log.ErrorContext(ctx, "task dropped: not JSON", "message", m.ID)
+		return nil
+	}
+	return e.again(ctx, queue.MailboxTasks, m, e.task(ctx, t, m))
+}
+
+func (e *Engine) task(ctx context.Context, t task, m queue.Message) error {
+	org, err := e.orgs.Organization(ctx, t.Organization)
+	if errors.Is(err, state.ErrNotFound) {
+		return nil // deleted meanwhile
+	}
+	if err != nil {
+		return fmt.Errorf("organisation of a task: %w", err)
+	}
+	if t.Lane == "" && t.Op == opBackfill {
+		after, _ := m.Properties["after"].(string)
+		return e.backfillPage(ctx, t, after)
+	}
+	lane, err := key.Parse(t.Lane)
+	if err != nil {
+		e.log.ErrorContext(ctx, "task dropped: no lane", "message", m.ID, "op", t.Op)
+		return nil
+	}
+	switch t.Op {
+	case opBackfill:
+		return e.backfillLane(ctx, org, lane)
+	case opProbe:
+		return e.probe(ctx, org, lane)
+	}
+	e.log.ErrorContext(ctx, "task dropped: unknown operation", "message", m.ID, "op", t.Op)
+	return nil
+}
+
+// backfillPage sends a task for each of 200 lanes of an organisation, spread over
+// ten seconds, and one to go on with the next 200 after that: 20 lanes a second.
+// It reads one page of people and sends two times.
+func (e *Engine) backfillPage(ctx context.Context, t task, after string) error {
+	lanes, next, err := e.people.Lanes(ctx, t.Organization, after, lanesPerPage)
+	if err != nil {
+		return err
+	}
+	now := e.now()
+	messages := make([]queue.Message, 0, len(lanes)+1)
+	for i, lane := range lanes {
+		one := t
+		one.Lane = lane.String()
+		messages = append(messages, one.message(e.paced(now, i)))
+	}
+	if next != "" {
+		rest := t.message(e.paced(now, lanesPerPage))
+		rest.Properties = map[string]any{"after": next}
+		messages = append(messages, rest)
+	}
+	return e.send(ctx, queue.MailboxTasks, messages...)
+}
+
+// paced is when the i-th lane has its turn.
+func (e *Engine) paced(from time.Time, i int) time.Time {
+	if e.unpaced {
+		return time.Time{}
+	}
+	return from.Add(time.Duration(i) * time.Second / lanesPerSecond)
+}
+
+// backfillLane owes a lane what is current or upcoming, in bulk, and wakes it.
+func (e *Engine) backfillLane(ctx context.Context, org organization.Organization, lane key.Key) error {
+	since := e.now().AddDate(0, 0, -org.BackfillPastDays)
+	owed, err := e.oweLane(ctx, lane, since, func(state.Delivery) bool { return true })
+	if err != nil || len(owed) == 0 {
+		return err
+	}
+	return e.send(ctx, queue.Deliveries, wake(lane, time.Time{}))
+}
+
+// probe looks whether a mailbox that could not be reached can be now: then what is
+// owed to it is written, else it is looked at again tomorrow.
+func (e *Engine) probe(ctx context.Context, org organization.Organization, lane key.Key) error {
+	row, err := e.lanes.Lane(ctx, lane)
+	if err != nil {
+		return err
+	}
+	if row.Address == "" || org.State.Tenant == "" {
+		return nil
+	}
+	call, cancel := context.WithTimeout(ctx, callDeadline)
+	defer cancel()
+	_, err = e.calendar.Mailbox(call, org.State.Tenant, row.Address)
+	if err == nil {
+		return e.backfillLane(ctx, org, lane)
+	}
+	if failure := graphError(err); failure.Kind != graph.Unreachable && failure.Kind != graph.Invalid {
+		return failure
+	}
+	return e.probeTomorrow(ctx, org.ID, lane)
+}
+
+// probeTomorrow puts a lane on the agenda of re-checks.
+func (e *Engine) probeTomorrow(ctx context.Context, organization string, lane key.Key) error {
+	at := e.now().Add(24 * time.Hour)
+	if err := e.due.AddProbe(ctx, at, organization, lane); err != nil {
+		return err
+	}
+	return e.lanes.SetProbe(ctx, lane, at)
+}
+
+// KeepAlive enqueues the re-checks of unreachable mailboxes that are due. It reads
+// the slots of the last two days.
+func (e *Engine) KeepAlive(ctx context.Context) error {
+	const back = 48 * time.Hour
+	now := e.now()
+	var errs []error
+	for at := now.Add(-back); !at.After(now); at = at.Add(state.ProbeSlot) {
+		errs = append(errs, e.probeSlot(ctx, at))
+	}
+	return errors.Join(errs...)
+}
+
+func (e *Engine) probeSlot(ctx context.Context, at time.Time) error {
+	probes, err := e.due.Probes(ctx, at)
+	if err != nil {
+		return err
+	}
+	now := e.now()
+	for i, p := range probes {
+		t := task{V: 1, Op: opProbe, Organization: p.Organization, Lane: p.Lane.String(), Cause: "daily"}
+		if err := e.send(ctx, queue.MailboxTasks, t.message(e.paced(now, i))); err != nil {
+			return err
+		}
+		if err := e.due.ProbeDone(ctx, p); err != nil && !errors.Is(err, state.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package engine_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/calbridge/calbridge/local/m365/exchange"
+	"github.com/calbridge/calbridge/local/world"
+	"github.com/calbridge/calbridge/shared/queue"
+)
+
+func TestSwitchingOnWritesWhatIsCurrentAndUpcomingOnce(t *testing.T) {
+	w := newWorld(t, exchange.Switches{})
+	w.Org.Sync = false
+	for i := range 25 {
+		send(t, w, bookingOf(t, fmt.Sprintf("b%02d", i), 1, map[string]any{"people": []person{someone("aino"), someone("bert")}}))
+	}
+	past := map[string]any{"start": map[string]any{"dateTime": "2026-11-18T10:00:00"}, "end": map[string]any{"dateTime": "2026-11-18T11:00:00"}}
+	send(t, w, bookingOf(t, "past", 1, past))
+	settle(t, w)
+	expect(t, w, "b00", "aino", "ics", "sync-off")
+
+	if err := w.Engine().Reconcile(t.Context(), world.Organization, "test"); err != nil {
+		t.Fatal(err)
+	}
+	w.Org.Sync = true
+	settle(t, w)
+	for i := range 25 {
+		for _, user := range []string{"aino", "bert"} {
+			expect(t, w, fmt.Sprintf("b%02d", i), user, "written", "", fmt.Sprintf("b%02d r1", i))
+		}
+	}
+	expect(t, w, "past", "aino", "ics", "sync-off")
+
+	results := len(w.Results())
+	if err := w.Engine().Reconcile(t.Context(), world.Organization, "test"); err != nil { // again: nothing is new
+		t.Fatal(err)
+	}
+	settle(t, w)
+	if n := len(w.Results()); n != results {
+		t.Errorf("%d results more for what is in the calendar already", n-results)
+	}
+}
+
+func TestABackfillWakesTwentyLanesASecond(t *testing.T) {
+	w := newWorld(t, exchange.Switches{})
+	var people []person
+	for i := range 450 {
+		people = append(people, someone(fmt.Sprintf("p%03d", i)))
+	}
+	send(t, w, bookingOf(t, "b", 1, map[string]any{"people": people, "status": "cancelled"}))
+	settle(t, w)
+	if err := w.Engine().Reconcile(t.Context(), world.Organization, "test"); err != nil {
+		t.Fatal(err)
+	}
+	w.Advance(20 * time.Second)
+	start := w.Now()
+	for w.Begin(world.Task) != nil || w.Now().Sub(start) < 40*time.Second {
+		w.Finish()
+		w.Advance(time.Second)
+		waiting := len(w.Broker.Peek(queue.MailboxTasks))
+		if spent := w.Now().Sub(start); waiting == 0 && spent < 21*time.Second {
+			t.Fatalf("450 lanes were done after %v", spent)
+		}
+	}
+}
+
+func TestAChangedSettingReachesEventsThatAreThere(t *testing.T) {
+	w := written(t)
+	w.Org.ReminderMinutes = 45
+	if err := w.Engine().Reconcile(t.Context(), world.Organization, "settings"); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, w)
+	if got := w.Ours("b", "aino")[0].ReminderMinutes; got != 45 {
+		t.Errorf("reminder %d minutes before, want 45", got)
+	}
+}
+
+func TestAMailboxThatComesBackIsPickedUpByTheDailyCheck(t *testing.T) {
+	w := newWorld(t, exchange.Switches{})
+	setState(w, exchange.Unlicensed)
+	revise(t, w, 1, "A")
+	settle(t, w)
+	expect(t, w, "b", "aino", "ics", "mailbox-unavailable")
+	calls := len(w.Effects)
+	for hour := range 30 {
+		if hour == 26 {
+			setState(w, exchange.Ready)
+		}
+		w.Advance(time.Hour)
+		if err := w.Engine().KeepAlive(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, w)
+	}
+	if n := count(w, calls)["graph mailbox"]; n != 1 {
+		t.Errorf("%d looks at the mailbox in 30 hours, want 1", n)
+	}
+	expect(t, w, "b", "aino", "ics", "mailbox-unavailable")
+	for range 24 {
+		w.Advance(time.Hour)
+		if err := w.Engine().KeepAlive(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, w)
+	}
+	expect(t, w, "b", "aino", "written", "", "A")
+}
+
+func TestATaskNobodyKnowsIsNoPoison(t *testing.T) {
+	w := newWorld(t, exchange.Switches{})
+	for _, body := range []string{"{", `{"v":1,"op":"dance","organization":"acme","lane":"x"}`, `{"v":1,"op":"backfill","organization":"nobody"}`,
+		`{"v":1,"op":"probe","organization":"acme"}`} {
+		if err := w.Bus.Send(t.Context(), queue.MailboxTasks, queue.Message{SessionID: "s", Body: []byte(body)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settle(t, w)
+	if n := w.DeadLetters(); n > 0 {
+		t.Errorf("%d dead letters", n)
+	}
+}
