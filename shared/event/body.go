@@ -18,7 +18,6 @@ const maxNames = 30
 // body is our part of an event's body: the markers, and between them the text,
 // the link, the place and the people, all as escaped text.
 func body(b booking.Booking, e Event, o Options) string {
-	w := wordsOf(o.Locale)
 	var out strings.Builder
 	out.WriteString(head)
 	if text := paragraph(b.Description.Text); text != "" {
@@ -28,6 +27,16 @@ func body(b booking.Booking, e Event, o Options) string {
 		link := html.EscapeString(strings.TrimSpace(unmark(b.URL)))
 		fmt.Fprintf(&out, `<div><a href="%s">%s</a></div>`, link, link)
 	}
+	for _, r := range rows(b, e, o) {
+		fmt.Fprintf(&out, "<div>%s: %s</div>", r[0], paragraph(line(r[1], maxRow)))
+	}
+	out.WriteString(tail)
+	return out.String()
+}
+
+// rows are the labels and texts below a booking's description.
+func rows(b booking.Booking, e Event, o Options) [][2]string {
+	w := wordsOf(o.Locale)
 	var rows [][2]string
 	row := func(label, text string) {
 		if text != "" {
@@ -43,11 +52,7 @@ func body(b booking.Booking, e Event, o Options) string {
 		row(w.participants, strings.Join(names(targets, false), ", "))
 	}
 	row(w.product, o.Product)
-	for _, r := range rows {
-		fmt.Fprintf(&out, "<div>%s: %s</div>", r[0], paragraph(line(r[1], maxRow)))
-	}
-	out.WriteString(tail)
-	return out.String()
+	return rows
 }
 
 // maxRow bounds a row of the body, in UTF-16 units.
@@ -120,6 +125,12 @@ func responsible(targets []booking.Target, user string) string {
 // paragraph makes HTML of plain text: escaped, lines broken as they are, control
 // characters gone.
 func paragraph(text string) string {
+	return strings.ReplaceAll(html.EscapeString(lines(text)), "\n", "<br>")
+}
+
+// lines keeps the lines of a text, ended by LF, and takes away control characters
+// and what looks like a marker.
+func lines(text string) string {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -132,6 +143,5 @@ func paragraph(text string) string {
 		}
 		return r
 	}, text)
-	text = html.EscapeString(unmark(strings.TrimSpace(text)))
-	return strings.ReplaceAll(text, "\n", "<br>")
+	return unmark(strings.TrimSpace(text))
 }
