@@ -42,6 +42,13 @@ type Lane struct {
 	Kind, Target string // key.User or key.Room, and its id
 	// Address is the account or e-mail address that intake last heard of; "" when none.
 	Address string
+	// Account says that Address is an account, which somebody named as one of
+	// Microsoft 365, and not an e-mail address.
+	Account bool
+	Standing
+	// Verdict is what is known of the mailbox, as the people row has it: "" when
+	// nothing is.
+	Verdict string
 	// Home answers for ResolvedAddress; both are empty until the first write.
 	Home            Home
 	ResolvedAddress string
@@ -154,9 +161,11 @@ func (l *Lanes) Lane(ctx context.Context, lane key.Key) (Lane, error) {
 
 func parseLane(lane key.Key, e Entity) Lane {
 	s := func(name string) string { v, _ := e.Props[name].(string); return v }
+	account, _ := e.Props["account"].(bool)
 	notBefore, _ := e.Props["notBefore"].(time.Time)
 	probe, _ := e.Props["probe"].(time.Time)
 	return Lane{Key: lane, Organization: s("organization"), Kind: s("kind"), Target: s("target"), Address: s("address"),
+		Account: account, Standing: parseStanding(e), Verdict: s("verdict"),
 		Home: Home{s("tenant"), s("mailbox")}, ResolvedAddress: s("resolved"), NotBefore: notBefore, Probe: probe}
 }
 
@@ -204,7 +213,8 @@ func (l *Lanes) Owe(ctx context.Context, d Debt) error {
 	}
 	if d.Lane.Target != "" {
 		changes = append(changes, Change{InsertOrMerge, Entity{Partition: partition, Row: laneRow, Props: map[string]any{"v": version,
-			"organization": d.Lane.Organization, "kind": d.Lane.Kind, "target": d.Lane.Target, "address": d.Lane.Address}}})
+			"organization": d.Lane.Organization, "kind": d.Lane.Kind, "target": d.Lane.Target, "address": d.Lane.Address,
+			"account": d.Lane.Account}}})
 	}
 	_, err := l.tables.Apply(ctx, tableLanes, changes)
 	if err != nil {
@@ -301,6 +311,8 @@ type Delivery struct {
 	Look       Look   `json:"look,omitzero"`
 	// ByUser remembers that the user deleted the event; zero when not.
 	ByUser ByUser `json:"byUser,omitzero"`
+	// Looked is when the calendar was last asked because tables had been lost.
+	Looked time.Time `json:"looked,omitzero"`
 	// Failing is when the failures that may pass began; zero when there are none.
 	Failing time.Time `json:"failing,omitzero"`
 	Tries   int       `json:"tries,omitempty"`

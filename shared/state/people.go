@@ -2,18 +2,37 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/calbridge/calbridge/shared/key"
 )
 
-// Person is what is known of somebody who was seen on a booking.
+// What a people row may say of a mailbox and of a connection, besides a reason of
+// ics and the state of a connection.
+const (
+	MailboxOK      = "ok"
+	MailboxUnknown = "unknown" // nobody has asked yet
+	NoConnection   = "none"
+)
+
+// Person is what is known of somebody who was seen on a booking or announced.
 type Person struct {
 	Lane                               key.Key
 	User, Name, Email, Account, Locale string
+	Standing
+	// Mailbox is MailboxOK, MailboxUnknown, or the reason of ics that the mailbox
+	// gave last.
+	Mailbox string
+	// Connection is NoConnection or the state of the person's connection.
+	Connection string
 }
 
 // People reads and writes the people table.
+//
+// A row is merged by whoever learns something: intake (Seen) the names and
+// addresses of a booking, an announcement (Announce) those and the standing, the
+// writer (SetMailbox) the mailbox.
 type People struct{ tables Tables }
 
 // NewPeople returns the people kept in tables.
@@ -22,17 +41,99 @@ func NewPeople(tables Tables) *People { return &People{tables} }
 // Seen stores who was seen on a booking, a transaction for every 100 people; what
 // else is known of them stays.
 func (p *People) Seen(ctx context.Context, organization string, people []Person) error {
+	return p.merge(ctx, organization, people, func(Person) map[string]any { return map[string]any{} })
+}
+
+// Announce stores people with their standing, a transaction for every 100; what
+// is known of mailbox and connection stays.
+func (p *People) Announce(ctx context.Context, organization string, people []Person) error {
+	return p.merge(ctx, organization, people, func(who Person) map[string]any { return who.Standing.props() })
+}
+
+func (p *People) merge(ctx context.Context, organization string, people []Person, more func(Person) map[string]any) error {
 	for len(people) > 0 {
 		n := min(len(people), maxChanges)
 		changes := make([]Change, n)
 		for i, who := range people[:n] {
-			changes[i] = Change{InsertOrMerge, Entity{Partition: organization, Row: who.Lane.String(), Props: map[string]any{
-				"v": version, "user": who.User, "name": who.Name, "email": who.Email, "account": who.Account, "locale": who.Locale}}}
+			props := more(who)
+			props["v"], props["user"], props["name"], props["email"] = version, who.User, who.Name, who.Email
+			props["account"], props["locale"] = who.Account, who.Locale
+			changes[i] = Change{InsertOrMerge, Entity{Partition: organization, Row: who.Lane.String(), Props: props}}
 		}
 		if _, err := p.tables.Apply(ctx, tablePeople, changes); err != nil {
-			return fmt.Errorf("state.Seen: %w", err)
+			return fmt.Errorf("state.People: %w", err)
 		}
 		people = people[n:]
 	}
 	return nil
+}
+
+// SetMailbox stores what the mailbox of a person who is known turned out to be.
+// Nobody of that lane: nothing is stored, and that is no error.
+func (p *People) SetMailbox(ctx context.Context, organization string, lane key.Key, mailbox string) error {
+	_, err := p.tables.Apply(ctx, tablePeople, []Change{{Merge, Entity{Partition: organization, Row: lane.String(),
+		Props: map[string]any{"v": version, "mailbox": mailbox}}}})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("state.SetMailbox %s: %w", lane, err)
+	}
+	return nil
+}
+
+// Person reads one person; ErrNotFound when nobody of that lane was ever seen.
+func (p *People) Person(ctx context.Context, organization string, lane key.Key) (Person, error) {
+	e, err := p.tables.Get(ctx, tablePeople, organization, lane.String())
+	if err != nil {
+		return Person{}, fmt.Errorf("state.Person %s: %w", lane, err)
+	}
+	return parsePerson(e)
+}
+
+// List reads at most limit people in the order of their lanes' keys, those after
+// the one that next named (zero: from the first); next is zero when there are no
+// more. That order means nothing to people, but every page costs one request.
+func (p *People) List(ctx context.Context, organization string, after key.Key, limit int) (items []Person, next key.Key, err error) {
+	span := Span{Partition: organization, Limit: limit + 1}
+	if after != (key.Key{}) {
+		span.From = after.String() + " " // the first key behind it
+	}
+	rows, err := p.tables.Query(ctx, tablePeople, span)
+	if err != nil {
+		return nil, next, fmt.Errorf("state.ListPeople: %w", err)
+	}
+	for _, e := range rows {
+		if len(items) == limit {
+			return items, items[limit-1].Lane, nil
+		}
+		who, err := parsePerson(e)
+		if err != nil {
+			return nil, next, err
+		}
+		items = append(items, who)
+	}
+	return items, next, nil
+}
+
+// Count is how many people an organisation has. It reads them all.
+func (p *People) Count(ctx context.Context, organization string) (int, error) {
+	rows, err := p.tables.Query(ctx, tablePeople, Span{Partition: organization})
+	if err != nil {
+		return 0, fmt.Errorf("state.CountPeople: %w", err)
+	}
+	return len(rows), nil
+}
+
+func parsePerson(e Entity) (Person, error) {
+	lane, err := key.Parse(e.Row)
+	if err != nil {
+		return Person{}, fmt.Errorf("state.Person: %w", err)
+	}
+	s := func(name, otherwise string) string {
+		if v, _ := e.Props[name].(string); v != "" {
+			return v
+		}
+		return otherwise
+	}
+	return Person{Lane: lane, User: s("user", ""), Name: s("name", ""), Email: s("email", ""), Account: s("account", ""),
+		Locale: s("locale", ""), Standing: parseStanding(e), Mailbox: s("mailbox", MailboxUnknown),
+		Connection: s("connection", NoConnection)}, nil
 }

@@ -29,8 +29,8 @@ const maxChanges = 100
 // without it. It returns the new ETag of every delivery that was stored; one that
 // is missing there was overtaken. After an error the outcome of any is unknown.
 //
-// A home that is not nil is remembered with them as the mailbox that answers for
-// the lane's address (Home and ResolvedAddress).
+// A home that is not nil is remembered with them: Home as the mailbox that answers
+// for ResolvedAddress, where there is one, and Verdict where there is one.
 func (l *Lanes) Save(ctx context.Context, lane key.Key, updates []Update, home *Lane) (map[key.Key]string, error) {
 	saved := make(map[key.Key]string, len(updates))
 	var batch [][]Change
@@ -87,8 +87,14 @@ func (l *Lanes) saveBatch(ctx context.Context, groups [][]Change, saved map[key.
 }
 
 func homeChange(lane key.Key, home *Lane) Change {
-	return Change{InsertOrMerge, Entity{Partition: lane.String(), Row: laneRow, Props: map[string]any{"v": version,
-		"resolved": home.ResolvedAddress, "tenant": home.Home.Tenant, "mailbox": home.Home.Mailbox}}}
+	props := map[string]any{"v": version}
+	if home.ResolvedAddress != "" {
+		props["resolved"], props["tenant"], props["mailbox"] = home.ResolvedAddress, home.Home.Tenant, home.Home.Mailbox
+	}
+	if home.Verdict != "" {
+		props["verdict"] = home.Verdict
+	}
+	return Change{InsertOrMerge, Entity{Partition: lane.String(), Row: laneRow, Props: props}}
 }
 
 // without drops the group that holds the change of that index.
