@@ -34,27 +34,31 @@ func BenchmarkDeliveries(b *testing.B) {
 				b.ReportMetric(float64(n)/intake.Seconds(), "taken-in/s")
 				b.ReportMetric(float64(n)/s.took.Seconds(), "deliveries/s")
 				b.ReportMetric(float64(s.cpu.Microseconds())/float64(n), "handler-cpu-µs/delivery")
+				b.ReportMetric(float64(s.memory)/1e6, "MB-resident-loaded")
 				b.Logf("requests: %v", s.requests)
 			}
 		})
 	}
 }
 
-// BenchmarkRequests counts what one lane costs: the first delivery of a person
-// ever, one more, and 20 at once.
+// BenchmarkRequests counts what one lane costs: one delivery, 20 that one wake-up
+// serves, and 20 with the other 19 wake-ups, which find nothing owed any more.
 func BenchmarkRequests(b *testing.B) {
 	for range b.N {
-		for _, each := range []int{1, 20} {
+		for _, c := range []struct {
+			name  string
+			each  int
+			quiet bool
+		}{{"lone", 1, false}, {"20", 20, true}, {"20+19-wakes", 20, false}} {
 			r := newRig(b)
-			r.owe(1, each)
+			r.owe(1, c.each)
+			if c.quiet {
+				r.oneWakeUp()
+			}
 			r.recorder.record(false)
-			s := r.write(each)
-			name := strconv.Itoa(each) + "-owed"
-			b.ReportMetric(float64(s.requests["tables lanes"])/float64(each), "lanes-requests/delivery-"+name)
-			b.ReportMetric(float64(s.requests["tables ledger"]), "ledger-requests-"+name)
-			b.ReportMetric(float64(s.requests["tables bookings"])/float64(each), "booking-reads/delivery-"+name)
-			b.ReportMetric(float64(s.requests["graph $batch"]+s.requests["graph single"]), "graph-requests-"+name)
-			b.Logf("%s: %v", name, s.requests)
+			s := r.write(c.each)
+			b.ReportMetric(float64(s.requests["tables lanes"])/float64(c.each), "lanes/delivery-"+c.name)
+			b.Logf("%s: %v", c.name, s.requests)
 		}
 	}
 }
@@ -66,36 +70,50 @@ func BenchmarkBare(b *testing.B) {
 	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", bare, "./bare").CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
-	for range b.N {
-		const lanes, each = 100, 20
-		r := newRig(b)
-		r.owe(lanes, each)
-		r.recorder.record(true)
-		s := r.write(lanes * each)
-		recorded := tape.Tape{Deliveries: lanes * each, Exchanges: slices.Clone(r.recorder.tape), Batch: each}
-		for i := range lanes * each {
-			recorded.Events = append(recorded.Events, fmt.Appendf(nil, event, i, i))
-		}
-		path := filepath.Join(b.TempDir(), "tape.json")
-		if err := tape.Write(path, recorded); err != nil {
-			b.Fatal(err)
-		}
-		canned := httptest.NewServer(answers(recorded))
-		out, err := exec.CommandContext(b.Context(), bare, path, canned.URL, r.busAt.ConnectionString()).Output()
-		canned.Close()
-		if err != nil {
-			b.Fatal(err)
-		}
-		millis, err := strconv.Atoi(strings.TrimSpace(string(out)))
-		if err != nil {
-			b.Fatal(err)
-		}
-		n := float64(lanes * each)
-		b.ReportMetric(float64(s.cpu.Microseconds())/n, "handler-cpu-µs/delivery")
-		b.ReportMetric(float64(millis)*1000/n, "bare-cpu-µs/delivery")
-		b.ReportMetric(s.cpu.Seconds()*1000/float64(millis), "times")
-		b.Logf("%d requests over HTTP: %v", len(recorded.Exchanges), s.requests)
+	for _, c := range []struct {
+		name        string
+		lanes, each int
+		quiet       bool // one wake-up per lane
+	}{{"20 owed per lane, one wake-up", 150, 20, true}, {"20 owed per lane, 20 wake-ups", 150, 20, false}, {"1 owed per lane", 300, 1, false}} {
+		b.Run(c.name, func(b *testing.B) {
+			for range b.N {
+				compare(b, bare, c.lanes, c.each, c.quiet)
+			}
+		})
 	}
+}
+
+func compare(b *testing.B, bare string, lanes, each int, quiet bool) {
+	r := newRig(b)
+	r.owe(lanes, each)
+	if quiet {
+		r.oneWakeUp()
+	}
+	r.recorder.record(true)
+	s := r.write(lanes * each)
+	recorded := tape.Tape{Deliveries: lanes * each, Exchanges: slices.Clone(r.recorder.tape), Batch: each}
+	for i := range lanes * each {
+		recorded.Events = append(recorded.Events, fmt.Appendf(nil, event, i, i))
+	}
+	path := filepath.Join(b.TempDir(), "tape.json")
+	if err := tape.Write(path, recorded); err != nil {
+		b.Fatal(err)
+	}
+	canned := httptest.NewServer(answers(recorded))
+	defer canned.Close()
+	out, err := exec.CommandContext(b.Context(), bare, path, canned.URL, r.busAt.ConnectionString()).Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	millis, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := float64(lanes * each)
+	b.ReportMetric(float64(s.cpu.Microseconds())/n, "handler-cpu-µs/delivery")
+	b.ReportMetric(float64(millis)*1000/n, "bare-cpu-µs/delivery")
+	b.ReportMetric(s.cpu.Seconds()*1000/float64(millis), "times")
+	b.Logf("%d requests over HTTP: %v", len(recorded.Exchanges), s.requests)
 }
 
 // event is as large as those that the handler publishes.

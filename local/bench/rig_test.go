@@ -9,7 +9,6 @@ package bench
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -120,26 +119,62 @@ func (r *rig) owe(lanes, each int) time.Duration {
 	if err := s.API().Bind(r.b.Context(), "acme", tenant); err != nil {
 		r.b.Fatal(err)
 	}
-	var people []string
-	for i := range lanes {
-		address := fmt.Sprintf("p%d@acme.example", i)
-		r.m365.Exchange.AddUser(tenant, exchange.User{Principal: address})
-		people = append(people, fmt.Sprintf(`{"user":"p%d","email":%q,"name":"Person %d"}`, i, address, i))
-	}
 	began := time.Now()
-	for i := range each {
-		day := time.Now().AddDate(0, 0, 1+i).Format(time.DateOnly)
-		event := fmt.Sprintf(`{"specversion":"1.0","id":"%d","source":"https://bench.example","type":"calbridge.booking.v1","data":{"organization":"acme",
-"id":"session %d","revision":1,"status":"confirmed","title":"Working at heights, day %d","description":{"text":"Bring your helmet and your certificate.\n09:00 theory\n13:00 practice"},
-"url":"https://academy.example/sessions/%d","location":{"name":"Room 204","address":"Havnegade 12, Copenhagen"},
-"start":{"dateTime":"%sT09:00:00","timeZone":"Europe/Copenhagen"},"end":{"dateTime":"%sT16:30:00","timeZone":"Europe/Copenhagen"},"people":[%s]}}`,
-			i, i, i, i, day, day, strings.Join(people, ","))
-		if err := r.bus.Sender().Send(r.b.Context(), queue.Bookings, queue.Message{ID: fmt.Sprint(i), Body: []byte(event)}); err != nil {
-			r.b.Fatal(err)
+	var messages []queue.Message
+	for first := 0; first < lanes; first += people {
+		var list []string
+		for i := first; i < min(first+people, lanes); i++ {
+			address := fmt.Sprintf("p%d@acme.example", i)
+			r.m365.Exchange.AddUser(tenant, exchange.User{Principal: address})
+			list = append(list, fmt.Sprintf(`{"user":"p%d","email":%q,"name":"Person %d"}`, i, address, i))
 		}
+		for i := range each {
+			id := fmt.Sprintf("session %d-%d", first, i)
+			messages = append(messages, queue.Message{ID: id, Body: session(id, i, list)})
+		}
+	}
+	if err := r.bus.Sender().Send(r.b.Context(), queue.Bookings, messages...); err != nil {
+		r.b.Fatal(err)
 	}
 	r.until("intake", func() bool { return len(r.bus.Peek("bookings")) == 0 })
 	return time.Since(began)
+}
+
+// people are on each booking.
+const people = 3
+
+// session is a booking on the day of that number from now.
+func session(id string, n int, people []string) []byte {
+	day := time.Now().AddDate(0, 0, 1+n).Format(time.DateOnly)
+	return fmt.Appendf(nil, `{"specversion":"1.0","id":%q,"source":"https://bench.example","type":"calbridge.booking.v1","data":{"organization":"acme",
+"id":%q,"revision":1,"status":"confirmed","title":"Working at heights, day %d","description":{"text":"Bring your helmet and your certificate.\n09:00 theory\n13:00 practice"},
+"url":"https://academy.example/sessions/%d","location":{"name":"Room 204","address":"Havnegade 12, Copenhagen"},
+"start":{"dateTime":"%sT09:00:00","timeZone":"Europe/Copenhagen"},"end":{"dateTime":"%sT16:30:00","timeZone":"Europe/Copenhagen"},"people":[%s]}}`,
+		id, id, n, n, day, day, strings.Join(people, ","))
+}
+
+// oneWakeUp takes all wake-ups but one of each lane off the queue.
+func (r *rig) oneWakeUp() {
+	r.b.Helper()
+	for {
+		session, ok := r.bus.Accept(queue.Deliveries)
+		if !ok {
+			return
+		}
+		for n := 0; ; n++ {
+			delivery, more := session.Receive()
+			if !more {
+				break
+			}
+			if n > 0 {
+				if err := delivery.Complete(); err != nil {
+					r.b.Fatal(err)
+				}
+			} else {
+				defer session.Close() // frees it after all others were taken
+			}
+		}
+	}
 }
 
 // until waits for what nobody announces.
@@ -160,10 +195,9 @@ func (r *rig) until(what string, done func() bool) {
 type served struct {
 	deliveries int
 	took       time.Duration // until the last result was read from the topic
-	cpu        time.Duration // of the handler
-	all        time.Duration // of the benchmark's process: everything else
+	cpu        time.Duration // of the handler, from when it was ready
+	memory     int           // of the handler at the end, bytes
 	requests   map[string]int
-	events     [][]byte
 }
 
 // write starts a host that writes, and waits for n results and for the lanes to
@@ -179,7 +213,7 @@ func (r *rig) write(n int) served {
 	ctx, cancel := context.WithCancel(r.b.Context())
 	defer func() { cancel(); _ = client.Close(context.WithoutCancel(ctx)) }()
 	pid := child(r.b)
-	began := time.Now()
+	began, before := time.Now(), cpuOf(r.b, pid)
 	changes, err := stack.Follow(ctx, client, nil)
 	if err != nil {
 		r.b.Fatal(err)
@@ -189,7 +223,7 @@ func (r *rig) write(n int) served {
 	}
 	out := served{deliveries: n, took: time.Since(began)}
 	r.until("rest", func() bool { return len(r.bus.Peek("deliveries")) == 0 })
-	out.cpu, out.requests = cpuOf(r.b, pid), r.recorder.take()
+	out.cpu, out.requests, out.memory = cpuOf(r.b, pid)-before, r.recorder.take(), resident(r.b, pid)
 	return out
 }
 
@@ -311,16 +345,24 @@ func stat(path string) []string {
 	return nil
 }
 
-// cpuOf is the CPU time of a process, user and system, in ticks of 10 ms.
-func cpuOf(b testing.TB, pid int) time.Duration {
+// cpuOf is the CPU time of a process: of all its threads that live.
+func cpuOf(b testing.TB, pid int) (sum time.Duration) {
 	b.Helper()
-	fields := stat(fmt.Sprintf("/proc/%d/stat", pid))
-	if len(fields) < 14 {
-		b.Fatal("no CPU time")
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(threads) == 0 {
+		b.Fatal("no CPU time: ", err)
 	}
-	user, _ := strconv.Atoi(fields[12])
-	system, _ := strconv.Atoi(fields[13])
-	return time.Duration(user+system) * 10 * time.Millisecond
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread has ended
+		}
+		if fields := strings.Fields(string(text)); len(fields) > 0 {
+			ns, _ := strconv.ParseInt(fields[0], 10, 64)
+			sum += time.Duration(ns)
+		}
+	}
+	return sum
 }
 
 // resident is how much memory a process has, in bytes.
@@ -338,15 +380,4 @@ func resident(b testing.TB, pid int) int {
 	}
 	b.Fatal("no VmRSS")
 	return 0
-}
-
-// bodies are the events that lie in the subscription.
-func (r *rig) bodies() [][]byte {
-	var out [][]byte
-	for _, m := range r.bus.Peek(servicebus.Subscriptions("changes", "all")) {
-		if json.Valid(m.Body) {
-			out = append(out, m.Body)
-		}
-	}
-	return out
 }
