@@ -73,7 +73,7 @@ func Run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 func newServer(address string, s settings.Settings, parts parts, o Options, log *slog.Logger) *http.Server {
 	organizations := state.NewOrganizations(parts.tables, o.Now)
 	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar,
-		Organizations: state.NewCachedOrganizations(organizations, o.Now)},
+		Organizations: state.NewCachedOrganizations(organizations, o.Now), Recoverer: organizations},
 		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log})
 	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Tasks: e, Status: e,
 		Organizations: organizations, Directory: organizations,

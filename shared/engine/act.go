@@ -91,6 +91,7 @@ func (t *turn) intend(s *slot) state.Update {
 		after.Intent.Attempt = old.Attempt
 	}
 	after.Sequence, after.Generation = after.Intent.Sequence, s.step.generation
+	after.Looked = s.row.Looked
 	if s.why != notAsked && !s.want.hold {
 		after = withFacts(after, s.step.keep)
 	}

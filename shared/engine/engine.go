@@ -60,6 +60,8 @@ type Effects struct {
 	Bus           queue.Sender
 	Calendar      graph.Calendar
 	Organizations Organizations
+	// Recoverer may be nil; then Recover fails.
+	Recoverer Recoverer
 }
 
 // Options may be nil, and so may each part.
@@ -88,6 +90,7 @@ type Engine struct {
 	bus       queue.Sender
 	calendar  graph.Calendar
 	orgs      Organizations
+	recoverer Recoverer
 	publicURL string
 	now       func() time.Time
 	jitter    func() float64
@@ -104,7 +107,7 @@ func New(fx Effects, o *Options) *Engine {
 	e := &Engine{
 		lanes: state.NewLanes(fx.Tables), bookings: state.NewBookings(fx.Tables), people: state.NewPeople(fx.Tables),
 		due: state.NewDue(fx.Tables), ledger: state.NewLedger(fx.Tables),
-		bus: fx.Bus, calendar: fx.Calendar, orgs: fx.Organizations,
+		bus: fx.Bus, calendar: fx.Calendar, orgs: fx.Organizations, recoverer: fx.Recoverer,
 		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, parallel: o.Parallel, unpaced: o.Unpaced,
 	}
 	if e.now == nil {

@@ -111,6 +111,9 @@ func (s *slot) owed() []state.Owed {
 // row as it is stored now.
 func (t *turn) resultOf(s *slot) state.Update {
 	u := state.Update{Before: s.stored, After: s.stored}
+	if s.fate == done {
+		u.After.Looked = s.row.Looked
+	}
 	switch {
 	case s.fate == throttled:
 		u.After.Intent = state.Intent{}

@@ -73,8 +73,7 @@ type slot struct {
 	why    cause
 	seen   []found
 	step   step
-	mine   bool   // the row's intent is ours
-	ours   string // id of our intent
+	mine   bool // the row's intent is ours
 	fate   fate
 	surely bool   // of postponed: nothing happened at Graph, the intent can go
 	alert  string // code of an alert to publish with the result
@@ -126,6 +125,7 @@ func (t *turn) run(ctx context.Context) error {
 		case s.row.Intent.InDoubt():
 			s.why = inDoubt
 		}
+		t.recover(s)
 	}
 	const rounds = 4 // a plan, and what a duplicate, a 404 and a conflict ask for
 	for range rounds {

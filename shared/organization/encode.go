@@ -62,13 +62,14 @@ type stateJSON struct {
 	ConsentedAt   *time.Time `json:"consentedAt"`
 	GrantedScopes []string   `json:"grantedScopes"`
 	PermissionSet *int       `json:"permissionSet"`
+	RecoveredAt   *time.Time `json:"recoveredAt,omitempty"`
 }
 
 // MarshalJSON writes the read-only member state.
 func (s State) MarshalJSON() ([]byte, error) {
 	w := stateJSON{Tenant: orNull(s.Tenant), BoundBy: orNull(s.BoundBy), Consent: cmp.Or(s.Consent, ConsentNone),
 		Evidence: orNull(s.Evidence), ConsentedAt: orNull(s.ConsentedAt.UTC()),
-		GrantedScopes: s.GrantedScopes, PermissionSet: orNull(s.PermissionSet)}
+		GrantedScopes: s.GrantedScopes, PermissionSet: orNull(s.PermissionSet), RecoveredAt: orNull(s.RecoveredAt.UTC())}
 	if w.GrantedScopes == nil {
 		w.GrantedScopes = []string{}
 	}
@@ -83,7 +84,7 @@ func (s *State) UnmarshalJSON(b []byte) error {
 	}
 	*s = State{Tenant: orZero(w.Tenant), BoundBy: orZero(w.BoundBy), Consent: w.Consent,
 		Evidence: orZero(w.Evidence), ConsentedAt: orZero(w.ConsentedAt).UTC(),
-		PermissionSet: orZero(w.PermissionSet)}
+		PermissionSet: orZero(w.PermissionSet), RecoveredAt: orZero(w.RecoveredAt).UTC()}
 	if len(w.GrantedScopes) > 0 {
 		s.GrantedScopes = w.GrantedScopes
 	}

@@ -151,6 +151,10 @@ type State struct {
 	ConsentedAt   time.Time // UTC; zero while not granted
 	GrantedScopes []string
 	PermissionSet int // 0 while not granted
+	// RecoveredAt is when the operator last said that tables were lost or restored
+	// from an old copy (UTC; zero for never): rows that were not looked at since may
+	// not know of events that are there.
+	RecoveredAt time.Time
 }
 
 // Clone returns a copy that shares no memory with o.

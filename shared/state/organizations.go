@@ -245,6 +245,22 @@ func (s *Organizations) Bind(ctx context.Context, id, tenant, note string) (Writ
 	})
 }
 
+// Recover notes that tables were lost or restored from an old copy, so that the
+// organisation's rows are looked at before anything is created. ErrNotFound for an
+// unknown organisation.
+func (s *Organizations) Recover(ctx context.Context, id string) error {
+	at := s.now().UTC()
+	_, err := s.Change(ctx, id, func(current *organization.Organization, _ string) (organization.Organization, error) {
+		if current == nil {
+			return organization.Organization{}, fmt.Errorf("state.Recover %s: %w", id, ErrNotFound)
+		}
+		next := current.Clone()
+		next.State.RecoveredAt = at
+		return next, nil
+	})
+	return err
+}
+
 // record adds to the ledger under the organisation's own session key, which no lane has.
 func (s *Organizations) record(ctx context.Context, id string, entry Binding) error {
 	doc, err := json.Marshal(entry)
