@@ -24,15 +24,18 @@ type Op int
 
 // The calls a lane makes. All go to one mailbox and use immutable ids.
 const (
-	Create Op = iota // POST events: Fields, Mark, TransactionID
-	Patch            // PATCH events/{Event}: Fields named by Set, IfMatch when not empty
-	Delete           // DELETE events/{Event}
-	Get              // GET events/{Event} with mark and transactionId
-	Find             // GET events filtered to Mark, at most 50
+	Create  Op = iota // POST events: Fields, Mark, TransactionID
+	Patch             // PATCH events/{Event}: Fields named by Set, IfMatch when not empty
+	Delete            // DELETE events/{Event}
+	Get               // GET events/{Event} with mark and transactionId
+	Find              // GET events filtered to Mark, at most 50
+	FindUID           // GET events filtered to UID, plain or wrapped, at most 50
 )
 
 // String names the operation for logs and the ledger.
-func (o Op) String() string { return [...]string{"create", "patch", "delete", "get", "find"}[o] }
+func (o Op) String() string {
+	return [...]string{"create", "patch", "delete", "get", "find", "find uid"}[o]
+}
 
 // Call is one request to one mailbox.
 type Call struct {
@@ -42,7 +45,10 @@ type Call struct {
 	// Mark is the delivery key in 32 lower-case hex digits.
 	Mark          string
 	TransactionID string
-	Content       event.Event
+	// UID is an iCalUId, of FindUID: what FitUID allows. The search is for it as it
+	// stands and as WrappedUID; an event found may carry any mark or none.
+	UID     string
+	Content event.Event
 	// Set says which of Content's fields a Patch sends; a Create sends all.
 	Set event.Fields
 	// Body replaces the body Content would have given: HTML that was merged with
@@ -69,7 +75,7 @@ type Event struct {
 // Result answers one Call. Exactly one of Err and the rest is meaningful.
 type Result struct {
 	Event     Event   // of Create, Patch and Get
-	Found     []Event // of Find, oldest first
+	Found     []Event // of Find and FindUID, oldest first
 	Err       *Error
 	Status    int    // HTTP status; 0 when there was no answer
 	RequestID string // Graph's request-id, for the ledger

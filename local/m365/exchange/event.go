@@ -14,6 +14,8 @@ type Event struct {
 	Modified  time.Time // UTC
 	// TransactionID is "" where the create carried none.
 	TransactionID string
+	// Sequence is that of the calendar file it was last imported from, else 0.
+	Sequence int
 
 	Subject    string
 	Body       string // a whole HTML document
@@ -42,13 +44,19 @@ type Event struct {
 	AllowNewTimeProposals bool
 	OnlineMeeting         bool
 	OnlineMeetingProvider string
+	JoinURL               string // of an online meeting whose link is in the body
 	Organizer             Address
+	// Response is the owner's answer to a meeting of somebody else's: notResponded,
+	// accepted, tentativelyAccepted or declined; "" where the owner is the organiser.
+	Response  string
+	Responded time.Time // UTC; zero before an answer
 
 	// Indexed reports whether a search by extended property finds it already.
 	Indexed bool
 
 	number    uint32 // order of creation
 	indexedAt time.Time
+	offline   bool // an online meeting whose link was taken out
 }
 
 // Property returns the value of an extended property whose id is the same as

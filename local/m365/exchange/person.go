@@ -1,5 +1,10 @@
 package exchange
 
+import (
+	"regexp"
+	"strings"
+)
+
 // Owner is the owner of a mailbox, working in Outlook. What they do needs no
 // permission and no condition.
 type Owner struct {
@@ -73,6 +78,92 @@ func (o Owner) Invite(id string, addresses ...string) error {
 // Delete deletes an event.
 func (o Owner) Delete(id string) error { return o.store.delete(o.tenant, o.user, id, "", Person) }
 
+// Remind sets the reminder, in minutes before the start; negative turns it off.
+func (o Owner) Remind(id string, minutes int) error {
+	on := minutes >= 0
+	c := Change{ReminderOn: &on}
+	if on {
+		c.ReminderMinutes = &minutes
+	}
+	_, err := o.Change(id, c)
+	return err
+}
+
+// Categorize sets an event's categories, none to clear them.
+func (o Owner) Categorize(id string, categories ...string) error {
+	_, err := o.Change(id, Change{Categories: &categories})
+	return err
+}
+
+// ShowAs sets how the owner's time is shown, as Graph names it.
+func (o Owner) ShowAs(id, status string) error {
+	_, err := o.Change(id, Change{ShowAs: &status})
+	return err
+}
+
+// WriteAround writes HTML above and below all that is in an event's body.
+func (o Owner) WriteAround(id, above, below string) error {
+	e, err := o.store.Event(o.tenant, o.user, id)
+	if err != nil {
+		return err
+	}
+	from, to := 0, len(e.Body)
+	if m := bodyTag.FindStringIndex(e.Body); m != nil {
+		from = m[1]
+	}
+	if at := strings.LastIndex(e.Body, "</body>"); at >= from {
+		to = at
+	}
+	return o.Write(id, e.Body[:from]+above+e.Body[from:to]+below+e.Body[to:])
+}
+
+var bodyTag = regexp.MustCompile(`(?i)<body\b[^>]*>`)
+
+// Meet makes an online meeting of an event: Teams appends its block to the body.
+func (o Owner) Meet(id string) error {
+	online := true
+	_, err := o.Change(id, Change{OnlineMeeting: &online})
+	return err
+}
+
+// Answer answers a meeting of somebody else's: accepted, tentativelyAccepted or
+// declined, which takes it out of the calendar. Its organiser gets a mail. The
+// organiser of an event cannot answer it, so nobody can answer ours.
+func (o Owner) Answer(id, response string) error {
+	s := o.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	box, e, err := s.find(o.tenant, o.user, id, "")
+	if err != nil {
+		return err
+	}
+	showAs, known := map[string]string{"accepted": "busy", "tentativelyAccepted": "tentative", "declined": "free"}[response]
+	switch {
+	case !known:
+		return invalid("ErrorInvalidRequest", "No such response.")
+	case e.Response == "":
+		return invalid("ErrorInvalidRequest", "You can't respond to this meeting because you're the meeting organizer.")
+	}
+	next := *e
+	next.Response, next.Responded, next.ShowAs = response, s.now().UTC(), showAs
+	next.Modified, next.ChangeKey = s.now().UTC(), s.nextKey(box)
+	*e = next
+	s.mail(box, e, "response", []Attendee{{Address: e.Organizer}}, Person)
+	if response == "declined" {
+		s.remove(box, e)
+	}
+	return nil
+}
+
+// Paste pastes a copy of an event at another time.
+func (o Owner) Paste(id string, start, end Time) (Event, error) {
+	e, err := o.Copy(id)
+	if err != nil {
+		return Event{}, err
+	}
+	return o.Change(e.ID, Change{Start: &start, End: &end})
+}
+
 // Copy pastes a copy of an event beside it. The copy takes extended properties
 // along, our mark among them, but has no transactionId and ids of its own, and
 // invites nobody.
@@ -93,6 +184,7 @@ func (o Owner) Copy(id string) (Event, error) {
 	c.Modified = c.Created
 	c.TransactionID = ""
 	c.Attendees = nil
+	c.OnlineMeeting, c.JoinURL = false, ""
 	s.insert(box, folder, &c)
 	return s.copy(&c), nil
 }

@@ -11,6 +11,13 @@ import (
 func (s *Store) Event(tenantID, user, id string) (Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	box, err := s.mailbox(tenantID, user)
+	if err != nil {
+		return Event{}, err
+	}
+	if e := box.dead[id]; e != nil && s.switches.DeletedAnswer {
+		return *e, nil
+	}
 	_, e, err := s.find(tenantID, user, id, "")
 	if err != nil {
 		return Event{}, err

@@ -66,9 +66,10 @@ const (
 	OutsideScope       // an application access policy or RBAC scope excludes it
 	NoFederation       // the generic list's extensionError
 	Moving             // store is moving the mailbox: 503
+	SoftDeleted        // the mailbox was deleted and can be restored with all it holds
 )
 
-var stateNames = [...]string{"ready", "no-mailbox", "on-premises", "unlicensed", "outside-scope", "no-federation", "moving"}
+var stateNames = [...]string{"ready", "no-mailbox", "on-premises", "unlicensed", "outside-scope", "no-federation", "moving", "soft-deleted"}
 
 // String names the state, as ParseState reads it.
 func (s State) String() string { return stateNames[s] }
@@ -87,9 +88,10 @@ type mailbox struct {
 	calendars    []*Calendar
 	byID         map[string]*Event // by either id
 	live         []*Event          // in order of creation
-	dead         map[string]*Event // by immutable id, for the Ghost reading
+	dead         map[string]*Event // by immutable id, where a switch wants them
 	transactions map[string]transaction
 	items        uint32
+	moves        int // to other stores so far
 }
 
 // Calendar is a calendar folder.
@@ -242,7 +244,7 @@ func (s *Store) mailbox(tenantID, user string) (*mailbox, error) {
 		return nil, err
 	}
 	switch box.State {
-	case NoMailbox, Unlicensed:
+	case NoMailbox, Unlicensed, SoftDeleted:
 		return nil, refuse(http.StatusNotFound, "MailboxNotEnabledForRESTAPI",
 			"The mailbox is either inactive, soft-deleted, or is hosted on-premise.")
 	case OnPremises:

@@ -33,6 +33,15 @@ type Switches struct {
 	SearchLag time.Duration
 	// SearchByHand hides new events from that search until Store.Index is called.
 	SearchByHand bool
+	// WrapUIDs lets the iCalUId of an event imported from a file be the file's UID
+	// wrapped in a GlobalObjectId; else it is the UID as it stands.
+	WrapUIDs bool
+	// DeletedAnswer lets a deleted event be read by its immutable id for as long as
+	// it lies in Deleted Items, that is for ever. No list or search has it, and it can
+	// be neither changed nor deleted again. Otherwise it is ErrorItemNotFound.
+	DeletedAnswer bool
+	// Rewriting is how hard HTML bodies are rewritten (2.2).
+	Rewriting Rewriting
 	// UnknownUserCode is the code of the 404 for an unknown user:
 	// Request_ResourceNotFound when "", else for instance ErrorInvalidUser.
 	UnknownUserCode string

@@ -54,7 +54,7 @@ func (s *Store) release(box *mailbox, e *Event) {
 	if s.switches.Memory == FreedOnDelete || s.switches.Memory == Forgotten {
 		delete(box.transactions, e.TransactionID)
 	}
-	if s.switches.Memory != Ghost {
+	if s.switches.Memory != Ghost && !s.switches.DeletedAnswer {
 		delete(box.dead, e.ID)
 	}
 }

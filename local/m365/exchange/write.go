@@ -125,6 +125,18 @@ func (s *Store) Delete(tenantID, user, id, ifMatch string) error {
 	return s.delete(tenantID, user, id, ifMatch, App)
 }
 
+// Purge deletes an event past Deleted Items (2.1, permanentDelete): nothing ever
+// answers for it again.
+func (s *Store) Purge(tenantID, user, id, ifMatch string) error {
+	err := s.Delete(tenantID, user, id, ifMatch)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if box, unknown := s.user(tenantID, user); unknown == nil && err == nil {
+		delete(box.dead, id)
+	}
+	return err
+}
+
 func (s *Store) delete(tenantID, user, id, ifMatch string, by Actor) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,6 +144,13 @@ func (s *Store) delete(tenantID, user, id, ifMatch string, by Actor) error {
 	if err != nil {
 		return err
 	}
+	s.remove(box, e)
+	s.cancel(box, e, by)
+	return nil
+}
+
+// remove takes an event out of a mailbox.
+func (s *Store) remove(box *mailbox, e *Event) {
 	delete(box.byID, e.ID)
 	delete(box.byID, e.MutableID)
 	for i := range box.live {
@@ -142,8 +161,6 @@ func (s *Store) delete(tenantID, user, id, ifMatch string, by Actor) error {
 	}
 	box.dead[e.ID] = e
 	s.release(box, e)
-	s.cancel(box, e, by)
-	return nil
 }
 
 // find returns a live event that meets the condition.
@@ -188,8 +205,9 @@ func (s *Store) apply(e *Event, c Change) error {
 		set(&e.OnlineMeetingProvider, c.OnlineMeetingProvider)
 	}
 	if c.Body != nil {
-		e.Body = document(*c.Body)
+		e.Body = rewrite(*c.Body, s.switches.Rewriting)
 	}
+	s.meet(e, c.Body != nil)
 	if len(c.Properties) > 0 {
 		e.Properties = setProperties(e.Properties, c.Properties)
 	}

@@ -52,7 +52,7 @@ func encodeEvent(e *exchange.Event, v view) object {
 		{"sensitivity", e.Sensitivity},
 		{"isAllDay", e.AllDay},
 		{"isCancelled", e.Cancelled},
-		{"isOrganizer", true},
+		{"isOrganizer", e.Response == ""},
 		{"responseRequested", e.ResponseRequested},
 		{"seriesMasterId", nil},
 		{"showAs", e.ShowAs},
@@ -65,7 +65,7 @@ func encodeEvent(e *exchange.Event, v view) object {
 		{"occurrenceId", nil},
 		{"isDraft", e.Draft},
 		{"hideAttendees", e.HideAttendees},
-		{"responseStatus", object{{"response", "organizer"}, {"time", noMoment}}},
+		{"responseStatus", responseStatus(e)},
 		{"body", v.body(e)},
 		{"start", v.time(e.From, e.Start, e.AllDay)},
 		{"end", v.time(e.To, e.End, e.AllDay)},
@@ -74,9 +74,28 @@ func encodeEvent(e *exchange.Event, v view) object {
 		{"recurrence", encodeRecurrence(e.Recurrence)},
 		{"attendees", encodeAttendees(e.Attendees)},
 		{"organizer", object{{"emailAddress", encodeAddress(e.Organizer)}}},
-		{"onlineMeeting", nil},
+		{"onlineMeeting", onlineMeeting(e)},
 	}
 	return v.choose(o, e)
+}
+
+// responseStatus is the owner's answer.
+func responseStatus(e *exchange.Event) object {
+	response, at := e.Response, noMoment
+	if response == "" {
+		response = "organizer"
+	}
+	if !e.Responded.IsZero() {
+		at = e.Responded.UTC().Format(stamp)
+	}
+	return object{{"response", response}, {"time", at}}
+}
+
+func onlineMeeting(e *exchange.Event) any {
+	if e.JoinURL == "" {
+		return nil
+	}
+	return object{{"joinUrl", e.JoinURL}}
 }
 
 // choose applies $select and $expand. The tag and the id always come.

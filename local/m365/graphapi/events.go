@@ -125,7 +125,11 @@ func (a *API) update(r *request, route Route) answer {
 }
 
 func (a *API) delete(r *request, route Route) answer {
-	if err := a.store.Delete(r.caller.Tenant, route.User, route.Event, r.header.Get("If-Match")); err != nil {
+	remove := a.store.Delete
+	if route.Kind == Permanent {
+		remove = a.store.Purge
+	}
+	if err := remove(r.caller.Tenant, route.User, route.Event, r.header.Get("If-Match")); err != nil {
 		return r.fail(err)
 	}
 	return answer{status: http.StatusNoContent, header: http.Header{}}

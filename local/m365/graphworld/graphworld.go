@@ -39,6 +39,8 @@ type World struct {
 	Trouble
 	t     testing.TB
 	store *exchange.Store
+	// switches as SetTransactions left them
+	switches exchange.Switches
 }
 
 var _ graphtest.World = (*World)(nil)
@@ -48,7 +50,7 @@ func New(t testing.TB, store *exchange.Store, trouble Trouble) *World {
 	store.AddUser(Tenant, exchange.User{Principal: Mailbox, Aliases: []string{Alias}, Name: "Aino"})
 	store.AddUser(Tenant, exchange.User{Principal: Second, Name: "Bo"})
 	store.AddTenant(Foreign)
-	return &World{trouble, t, store}
+	return &World{Trouble: trouble, t: t, store: store}
 }
 
 // Harness is the world with the calendar that is tested.
@@ -96,6 +98,22 @@ func (w *World) UserCopies(mailbox, id string) string {
 	return e.ID
 }
 
+// UserImports imports a file with one event as its owner would.
+func (w *World) UserImports(mailbox, uid string, wrapped bool) string {
+	switches := w.switches
+	switches.WrapUIDs = wrapped
+	w.store.SetSwitches(switches)
+	defer w.store.SetSwitches(w.switches)
+	done, err := w.store.Owner(Tenant, mailbox).Import([]byte(strings.Join([]string{"BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN",
+		"METHOD:PUBLISH", "BEGIN:VEVENT", "UID:" + uid, "DTSTAMP:20261101T000000Z", "SEQUENCE:1", "DTSTART:20261201T100000Z",
+		"DTEND:20261201T110000Z", "SUMMARY:Imported", "END:VEVENT", "END:VCALENDAR", ""}, "\r\n")))
+	w.must(err)
+	if len(done.Added) != 1 {
+		w.t.Fatalf("the import did %+v, want one event more", done)
+	}
+	return done.Added[0]
+}
+
 // SetState changes what stands in the way of a mailbox.
 func (w *World) SetState(mailbox string, state graphtest.State) {
 	w.must(w.store.SetState(Tenant, mailbox, map[graphtest.State]exchange.State{
@@ -106,10 +124,11 @@ func (w *World) SetState(mailbox string, state graphtest.State) {
 
 // SetTransactions sets the store's switches.
 func (w *World) SetTransactions(t graphtest.Transactions) {
-	w.store.SetSwitches(exchange.Switches{NameExisting: t.NameExisting, Memory: map[graphtest.Memory]exchange.Memory{
+	w.switches = exchange.Switches{NameExisting: t.NameExisting, Memory: map[graphtest.Memory]exchange.Memory{
 		graphtest.Freed: exchange.FreedOnDelete, graphtest.Kept: exchange.Kept,
 		graphtest.Ghost: exchange.Ghost, graphtest.Forgotten: exchange.Forgotten,
-	}[t.Memory]})
+	}[t.Memory]}
+	w.store.SetSwitches(w.switches)
 }
 
 // Mails counts the mails sent so far.

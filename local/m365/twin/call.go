@@ -24,6 +24,10 @@ func check(c graph.Call) string {
 		if !isMark(c.Mark) {
 			return "a mark is 32 lower-case hex digits"
 		}
+	case graph.FindUID:
+		if !graph.FitUID(c.UID) {
+			return "a UID is printable ASCII, at most 255 bytes"
+		}
 	case graph.Patch, graph.Delete, graph.Get:
 		if !segment(c.Event) {
 			return "no event id"
@@ -85,13 +89,16 @@ func (t *Twin) carryOut(tenant string, c graph.Call) graph.Result {
 	case graph.Find:
 		r.Status = 200
 		found, err = t.store.Marked(tenant, c.Mailbox, t.mark, c.Mark)
+	case graph.FindUID:
+		r.Status = 200
+		found, err = t.store.List(tenant, c.Mailbox, "", func(e *exchange.Event) bool { return graph.SameUID(e.ICalUID, c.UID) })
 	}
 	if err != nil {
 		r.Err = failed(c, err)
 		r.Status = r.Err.Status
 		return r
 	}
-	if c.Op != graph.Delete && c.Op != graph.Find {
+	if c.Op != graph.Delete && !search(c) {
 		r.Event = t.event(&e, c)
 	}
 	for i := range min(len(found), mostFound) {
@@ -99,6 +106,9 @@ func (t *Twin) carryOut(tenant string, c graph.Call) graph.Result {
 	}
 	return r
 }
+
+// search reports whether c lists events.
+func search(c graph.Call) bool { return c.Op == graph.Find || c.Op == graph.FindUID }
 
 // mostFound is how many events a Find returns at most.
 const mostFound = 50
@@ -116,7 +126,7 @@ func condition(c graph.Call) string {
 func (t *Twin) event(e *exchange.Event, c graph.Call) graph.Event {
 	told := graph.Event{ID: e.ID, ChangeKey: e.ChangeKey, ICalUID: e.ICalUID,
 		TransactionID: e.TransactionID, Created: e.Created, Cancelled: e.Cancelled}
-	if c.Op == graph.Get || c.Op == graph.Find {
+	if c.Op == graph.Get || search(c) {
 		mark, _ := e.Property(t.mark)
 		told.Mark = strings.ToLower(mark)
 	}

@@ -38,6 +38,9 @@ type World interface {
 	// UserCopies pastes a copy of an event beside it and returns the copy's id. The
 	// copy carries the mark and no transactionId (write-path.md section 4).
 	UserCopies(mailbox, id string) string
+	// UserImports imports a calendar file with one event, whose UID becomes its
+	// iCalUId as it stands or wrapped (graph.WrappedUID), and returns the event's id.
+	UserImports(mailbox, uid string, wrapped bool) string
 	// SetState changes what stands in the way of a mailbox.
 	SetState(mailbox string, state State)
 	// SetTransactions chooses a reading of what the contract leaves open (2.5).
@@ -121,6 +124,7 @@ var cases = []struct {
 	{"an event of another mailbox is gone", otherMailbox},
 	{"find finds by mark in one mailbox", find},
 	{"a copy carries the mark and no transaction", copied},
+	{"an imported file is found by its UID, plain or wrapped", findUID},
 	{"a repeated create answers with the first event", repeatedCreate},
 	{"a used transaction with other content is a duplicate", duplicate},
 	{"a duplicate names the event where Graph does", duplicateNames},

@@ -75,6 +75,40 @@ func copied(s suite) {
 	}
 }
 
+func findUID(s suite) {
+	const uid = "o'hara+1@calbridge"
+	search := graph.Call{Op: graph.FindUID, Mailbox: s.Mailbox, UID: uid}
+	if found := s.must(search).Found; len(found) != 0 {
+		s.Fatalf("found %+v before any import", found)
+	}
+	ours := s.create(1)
+	plain := s.World.UserImports(s.Mailbox, uid, false)
+	s.World.UserImports(s.Mailbox, "other@calbridge", false)
+	s.World.UserImports(s.Mailbox, "other@calbridge.2", true)
+	found := s.must(search).Found
+	if len(found) != 1 || found[0].ID != plain || found[0].ICalUID != uid || found[0].Mark != "" || found[0].TransactionID != "" {
+		s.Errorf("found %+v, want only %q, without mark and transaction", found, plain)
+	}
+	wrapped := s.World.UserImports(s.Second, uid, true)
+	second := search
+	second.Mailbox = s.Second
+	found = s.must(second).Found
+	if len(found) != 1 || found[0].ID != wrapped || found[0].ICalUID != graph.WrappedUID(uid) || found[0].ChangeKey == "" || found[0].Created.IsZero() {
+		s.Errorf("found %+v, want only %q with a wrapped UID", found, wrapped)
+	}
+
+	made := s.must(s.get(ours.ID)).Event
+	own := graph.Call{Op: graph.FindUID, Mailbox: s.Mailbox, UID: made.ICalUID}
+	both := s.do(own, search)
+	if len(both[0].Found) != 1 || both[0].Found[0].ID != ours.ID || both[0].Found[0].Mark != s.creation(1).Mark || len(both[1].Found) != 1 {
+		s.Errorf("in a batch, by the event's own iCalUId: %+v", both)
+	}
+	s.World.UserDeletes(s.Second, wrapped)
+	if found := s.must(second).Found; len(found) != 0 {
+		s.Errorf("found %d deleted events", len(found))
+	}
+}
+
 func repeatedCreate(s suite) {
 	first := s.create(1)
 	again := s.must(s.creation(1)).Event
@@ -228,6 +262,7 @@ func unfit(s suite) {
 	bad := []graph.Call{
 		s.get(""), s.delete(""), s.retitle("", "x"), s.delete(".."),
 		{Op: graph.Find, Mailbox: s.Mailbox, Mark: "x' or 'a' eq 'a"},
+		{Op: graph.FindUID, Mailbox: s.Mailbox}, {Op: graph.FindUID, Mailbox: s.Mailbox, UID: "a\nb"},
 		{Op: graph.Create, Mailbox: s.Mailbox, Content: flight(9)},
 		{Op: graph.Create, Mailbox: "", Mark: s.creation(9).Mark, TransactionID: "t", Content: flight(9)},
 	}

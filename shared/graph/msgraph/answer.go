@@ -20,7 +20,7 @@ var (
 	errNoItem     = errors.New("the batch's answer lacks this call")
 	errTwoItems   = errors.New("the batch's answer has this call twice")
 	errUnreadable = errors.New("the answer is not what Graph answers to this call")
-	errForeign    = errors.New("the answer to a search lists an event without the mark searched for")
+	errForeign    = errors.New("the answer to a search lists an event that was not searched for")
 	errNextLink   = errors.New("the answer's next page is not on Graph's own host")
 	errEndless    = errors.New("the answer has more pages than it can need")
 )
@@ -51,7 +51,7 @@ func (c *Client) result(ctx context.Context, tenant string, call graph.Call, a a
 	r := graph.Result{Status: a.status, RequestID: a.header.Get("Request-Id"), Err: a.err(call)}
 	switch {
 	case r.Err != nil || call.Op == graph.Delete:
-	case call.Op == graph.Find:
+	case call.Op == graph.Find || call.Op == graph.FindUID:
 		r.Found, r.Err = c.found(ctx, tenant, call, a)
 	default:
 		var w wireEvent
@@ -147,7 +147,7 @@ func isMarkProperty(id string) bool {
 		slices.EqualFunc(got[:last], want[:last], strings.EqualFold)
 }
 
-// found reads the pages of a search by mark. An event without that mark means
+// found reads the pages of a search. An event that was not searched for means
 // that Graph did not filter, and then nothing of the list can be trusted: not to
 // be ours, nor to be all.
 func (c *Client) found(ctx context.Context, tenant string, call graph.Call, a answer) ([]graph.Event, *graph.Error) {
@@ -163,7 +163,7 @@ func (c *Client) found(ctx context.Context, tenant string, call graph.Call, a an
 		}
 		for _, w := range *page.Value {
 			e := w.event(false)
-			if e.ID == "" || e.Mark != call.Mark {
+			if e.ID == "" || !sought(e, call) {
 				return nil, &graph.Error{Kind: graph.Transient, Status: a.status, Cause: errForeign}
 			}
 			if !seen[e.ID] {
@@ -189,6 +189,14 @@ func (c *Client) found(ctx context.Context, tenant string, call graph.Call, a an
 			return nil, a.err(call)
 		}
 	}
+}
+
+// sought reports whether an event is what a search was for.
+func sought(e graph.Event, call graph.Call) bool {
+	if call.Op == graph.FindUID {
+		return graph.SameUID(e.ICalUID, call.UID)
+	}
+	return e.Mark == call.Mark
 }
 
 // nextPage is the request for a next link, which must stay on our host below our

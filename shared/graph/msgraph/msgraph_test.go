@@ -133,6 +133,7 @@ func TestRequestsAreTheContracts(t *testing.T) {
 		"delete":         {remove},
 		"get":            {{Op: graph.Get, Mailbox: mailbox, Event: "AAk/x+y="}},
 		"get-body":       {{Op: graph.Get, Mailbox: mailbox, Event: "AAk/x+y=", WithBody: true}},
+		"find-uid":       {{Op: graph.FindUID, Mailbox: mailbox, UID: "o'hara+1@calbridge"}},
 		"find":           {{Op: graph.Find, Mailbox: mailbox, Mark: flight(1).Mark}},
 		"batch-of-mixed": {flight(1), conditional, remove, {Op: graph.Get, Mailbox: mailbox, Event: "AAk="}, {Op: graph.Find, Mailbox: "b", Mark: flight(1).Mark}},
 	}

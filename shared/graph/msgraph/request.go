@@ -49,6 +49,8 @@ func (c *Client) build(ctx context.Context, call graph.Call) (request, error) {
 		return create(ctx, user, call)
 	case graph.Find:
 		return find(ctx, user, call)
+	case graph.FindUID:
+		return findUID(ctx, user, call)
 	case graph.Patch, graph.Delete, graph.Get:
 		if !isSegment(call.Event) {
 			return request{}, errors.New("no event id")
@@ -116,7 +118,27 @@ func find(ctx context.Context, user *users.UserItemRequestBuilder, call graph.Ca
 	if !isMark(call.Mark) {
 		return request{}, errors.New("a mark is 32 lower-case hex digits")
 	}
-	filter := "singleValueExtendedProperties/Any(ep: ep/id eq '" + graph.MarkProperty + "' and ep/value eq '" + call.Mark + "')"
+	return search(ctx, user, "singleValueExtendedProperties/Any(ep: ep/id eq '"+graph.MarkProperty+"' and ep/value eq '"+call.Mark+"')")
+}
+
+// findUID searches for both forms of a UID, since nobody knows which one an
+// import left (graph.WrappedUID).
+func findUID(ctx context.Context, user *users.UserItemRequestBuilder, call graph.Call) (request, error) {
+	if !graph.FitUID(call.UID) {
+		return request{}, errors.New("a UID is printable ASCII, at most 255 bytes")
+	}
+	filter := "iCalUId eq " + literal(call.UID)
+	if wrapped := graph.WrappedUID(call.UID); wrapped != call.UID {
+		filter += " or iCalUId eq " + literal(wrapped)
+	}
+	return search(ctx, user, filter)
+}
+
+// literal is s as a string of OData.
+func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// search lists the events that a filter lets through.
+func search(ctx context.Context, user *users.UserItemRequestBuilder, filter string) (request, error) {
 	top := int32(findTop)
 	info, err := user.Events().ToGetRequestInformation(ctx, &users.ItemEventsRequestBuilderGetRequestConfiguration{
 		QueryParameters: &users.ItemEventsRequestBuilderGetQueryParameters{
