@@ -11,7 +11,8 @@ import (
 // answer is what a web request gets.
 type answer struct {
 	status  int
-	body    any // encoded as JSON
+	body    any    // encoded as JSON
+	raw     []byte // in place of body, with the Content-Type of headers
 	headers map[string]string
 	problem *document // in place of body
 	// cause is logged, never shown.
@@ -94,10 +95,13 @@ func write(w http.ResponseWriter, id string, a answer) {
 	if err != nil {
 		panic(err) // answers are made of our own types
 	}
+	if a.raw != nil {
+		encoded = a.raw
+	}
+	w.Header().Set("Content-Type", contentType)
 	for name, value := range a.headers {
 		w.Header().Set(name, value)
 	}
-	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(encoded)))
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -61,6 +61,7 @@ type Deps struct {
 	Sweep         Sweeper
 	Tasks         Tasker
 	Status        StatusReader
+	Files         Filer
 	Organizations Organizations
 	Directory     Directory
 	// Dependencies are asked by Health, under their names.
@@ -125,6 +126,7 @@ func (s *Server) install(publicURL string) {
 		{"Organizations", http.MethodPut, "organizations/{organization}", organizations.put},
 		{"Organizations", http.MethodDelete, "organizations/{organization}", organizations.delete},
 		{"Organizations", http.MethodGet, "organizations/{organization}/bookings", organizations.bookings},
+		{"Organizations", http.MethodGet, "organizations/{organization}/bookings/ics", calendarFile{s.deps.Files}.get},
 		// The operator, by hand.
 		{"Operator", http.MethodGet, "operator/organizations", operator.list},
 		{"Operator", http.MethodPost, "operator/organizations/{organization}/tenant", operator.tenant},

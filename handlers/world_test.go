@@ -88,6 +88,11 @@ func (r *recorder) Task(ctx context.Context, m queue.Message) error {
 	return r.note(ctx, "task "+m.ID, m)
 }
 
+func (r *recorder) File(ctx context.Context, organization, booking, kind, target string) (engine.File, error) {
+	err := r.note(ctx, fmt.Sprintf("file %s %s %s %s", organization, booking, kind, target), queue.Message{})
+	return engine.File{Name: "Ä.ics", ContentType: "text/calendar; charset=utf-8; method=PUBLISH", Content: []byte("BEGIN:VCALENDAR")}, err
+}
+
 func (r *recorder) KeepAlive(ctx context.Context) error {
 	return r.note(ctx, "keep alive", queue.Message{})
 }
@@ -144,7 +149,7 @@ func newWorld(t *testing.T, without Guard, checks map[string]Check) *world {
 		t.Fatal(err)
 	}
 	w.addr = listener.Addr().String()
-	server := New(w.addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Sweep: w, Tasks: w, Status: w,
+	server := New(w.addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Sweep: w, Tasks: w, Status: w, Files: w,
 		Organizations: w.orgs, Directory: w.orgs, Dependencies: checks},
 		&Options{Logger: slog.New(slog.NewJSONHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.clock.Now,
 			Version: "1.2.3", Commit: "abc", Without: without})

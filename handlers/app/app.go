@@ -75,7 +75,7 @@ func newServer(address string, s settings.Settings, parts parts, o Options, log 
 	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar,
 		Organizations: state.NewCachedOrganizations(organizations, o.Now), Recoverer: organizations},
 		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log})
-	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Tasks: e, Status: e,
+	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Tasks: e, Status: e, Files: e,
 		Organizations: organizations, Directory: organizations,
 		Dependencies: map[string]handlers.Check{"tables": parts.tables.Ping, "serviceBus": parts.bus.Ping, "graph": parts.reachGraph}},
 		&handlers.Options{Logger: log, Now: o.Now, Version: o.Version, Commit: o.Commit})

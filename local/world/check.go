@@ -20,6 +20,14 @@ type Result struct {
 	State    string `json:"state"`
 	Reason   string `json:"reason"`
 	EventID  string `json:"eventId"`
+	ICS      *File  `json:"ics"`
+}
+
+// File is the calendar file of a result.
+type File struct {
+	Method, UID  string
+	Sequence     int64
+	Content, URL string
 }
 
 // Results are all delivery events on the topic, in order.
@@ -47,7 +55,8 @@ func (w *World) Last(booking, user string) (Result, error) {
 		if r.Booking != booking || r.User != user {
 			continue
 		}
-		if old, ok := bySequence[r.Sequence]; ok && old != r {
+		old, ok := bySequence[r.Sequence]
+		if ok && (old.State != r.State || old.Reason != r.Reason || old.Revision != r.Revision || old.EventID != r.EventID) {
 			return r, fmt.Errorf("I9: sequence %d carries %+v and %+v", r.Sequence, old, r)
 		}
 		bySequence[r.Sequence] = r

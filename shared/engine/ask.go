@@ -7,6 +7,7 @@ import (
 
 	"github.com/calbridge/calbridge/shared/event"
 	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/ics"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -39,6 +40,9 @@ func (t *turn) ask(ctx context.Context) {
 		}
 		for _, home := range t.homes(s) {
 			byMark = append(byMark, question{s, home, graph.Call{Op: graph.Find, Mailbox: home.Mailbox, Mark: s.row.Key.Hex()}})
+		}
+		if s.adopts && s.want.home.Mailbox != "" {
+			byMark = append(byMark, question{s, s.want.home, graph.Call{Op: graph.FindUID, Mailbox: s.want.home.Mailbox, UID: ics.UID(s.row.Key)}})
 		}
 	}
 	t.answer(ctx, byMark)
@@ -89,10 +93,10 @@ func (t *turn) answer(ctx context.Context, questions []question) {
 		t.note(q.slot, q.call.Op.String(), entryOf(r))
 		switch {
 		case r.Err == nil && q.call.Op == graph.Get:
-			q.slot.seen = append(q.slot.seen, found{r.Event, q.home})
+			q.slot.seen = append(q.slot.seen, found{r.Event, q.home, false})
 		case r.Err == nil:
 			for _, e := range r.Found {
-				q.slot.seen = append(q.slot.seen, found{e, q.home})
+				q.slot.seen = append(q.slot.seen, found{e, q.home, q.call.Op == graph.FindUID})
 			}
 		case q.slot.fate != open || q.slot.want.hold:
 		case r.Err.Kind == graph.Gone && q.call.Op == graph.Get:

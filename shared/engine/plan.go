@@ -24,6 +24,8 @@ const (
 type found struct {
 	event graph.Event
 	home  state.Home
+	// adopted means that its iCalUId is our own UID: somebody imported our file (A16).
+	adopted bool
 }
 
 // outcome says what a step leads to.
@@ -176,11 +178,12 @@ func respects(row state.Delivery, w want) bool {
 }
 
 // own drops the events that only carry our mark because somebody copied ours:
-// they are neither changed nor deleted (I4). Ours are those whose id we know, and
-// those made with a transactionId that we computed.
+// they are neither changed nor deleted (I4). Ours are those whose id we know,
+// those made with a transactionId that we computed, and those imported from a file
+// of ours.
 func own(row state.Delivery, seen []found) []found {
 	known := func(f found) bool {
-		if f.event.ID == row.Event || f.event.ID == row.Intent.Event {
+		if f.adopted || f.event.ID == row.Event || f.event.ID == row.Intent.Event {
 			return true
 		}
 		for g := 0; g <= max(row.Generation, row.Intent.Generation) && f.event.TransactionID != ""; g++ {

@@ -34,7 +34,7 @@ func (t *turn) origin() outbound.Origin {
 func (t *turn) delivered(s *slot) outbound.Delivery {
 	return outbound.Delivery{Booking: s.row.Booking, Kind: t.info.Kind, ID: t.info.Target, Revision: s.want.revision,
 		Sequence: s.row.Intent.Sequence, State: s.step.state, Reason: s.step.reason,
-		Message: reason.Sentence(s.step.state, s.step.reason), EventID: s.eventAfter()}
+		Message: reason.Sentence(s.step.state, s.step.reason), EventID: s.eventAfter(), ICS: t.file(s)}
 }
 
 // eventAfter is the event that is there once the step is done.

@@ -71,6 +71,7 @@ type slot struct {
 	body   state.Booking
 	want   want
 	why    cause
+	adopts bool // whether an event imported from our file is looked for
 	seen   []found
 	step   step
 	mine   bool // the row's intent is ours
@@ -126,6 +127,7 @@ func (t *turn) run(ctx context.Context) error {
 			s.why = inDoubt
 		}
 		t.recover(s)
+		s.adopt()
 	}
 	const rounds = 4 // a plan, and what a duplicate, a 404 and a conflict ask for
 	for range rounds {
@@ -151,6 +153,20 @@ func (t *turn) run(ctx context.Context) error {
 		return err
 	}
 	return t.saveResults(ctx)
+}
+
+// adopt puts in doubt a delivery that was a file so far and is to be an event: who
+// had the file may have imported it, and that event is then taken over instead of
+// doubled. What is not found is created; nothing is guessed.
+func (s *slot) adopt() {
+	wasFile := s.row.State == ICS || s.row.Looked.After(s.stored.Looked)
+	if s.want.event == nil || s.want.hold || s.row.Event != "" || !wasFile {
+		return
+	}
+	s.adopts = true
+	if s.why == notAsked {
+		s.why = inDoubt
+	}
 }
 
 // open reads what the lane owes and picks what this turn serves.
