@@ -7,7 +7,7 @@ export GOFLAGS = -trimpath -buildvcs=false
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test unit race-light race bench fuzz package vet azurite once clean
+.PHONY: help run test unit race-light race bench fuzz package vet azurite readers once clean
 
 VERSION ?= dev
 COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
@@ -35,8 +35,8 @@ test: ## everything that CI asks for; installs what it needs
 	$(call phase,package)
 	$(call phase,once)
 
-unit: azurite ## all tests, Azurite's included
-	@AZURITE=$$(local/tables/azurite.sh) go test ./...
+unit: azurite readers ## all tests, Azurite's and those with other readers of calendar files included
+	@AZURITE=$$(local/tables/azurite.sh) ICS_READERS=$$(local/ics/readers.sh) go test ./...
 
 race-light: ## the race detector over all packages that do not link Graph's models
 	@CGO_ENABLED=1 go test -short -race $$(comm -23 <(go list ./... | sort) <($(models)))
@@ -66,6 +66,10 @@ azurite:
 	@command -v npm >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && apt-get -qq install -y nodejs npm; } \
 		|| { echo "The tests need Node.js with npm (for Azurite): install them and run make test again." >&2; exit 1; }
 	@local/tables/azurite.sh >/dev/null
+
+# Other readers of calendar files: ical.js is an npm package, libical Debian's.
+readers: azurite
+	@local/ics/readers.sh >/dev/null
 
 # What `make run ONCE=1` does, on ports of its own choice so that it never meets a
 # running one.

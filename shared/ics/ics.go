@@ -17,8 +17,10 @@
 // # What is in a file
 //
 //   - Times stand in their zones, as the booking names them, with a VTIMEZONE for
-//     each; a flight has two. Zones that are UTC give UTC times. All-day bookings
-//     are dates with an exclusive end, and so fall on the same days everywhere.
+//     each; a flight has two. Zones that are UTC give UTC times, and so does a
+//     reading in the hour that happens twice in autumn, of which readers take the
+//     other. All-day bookings are dates with an exclusive end, and so fall on the
+//     same days everywhere.
 //   - STATUS is the booking's; TRANSP and X-MICROSOFT-CDO-BUSYSTATUS are what the
 //     event shows (MS-OXCICAL 2.1.3.1.1.20.25, .31). WORKINGELSEWHERE is guessed:
 //     the table there has no name for it.

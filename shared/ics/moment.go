@@ -23,6 +23,9 @@ type moment struct {
 	zone string    // IANA name
 	loc  *time.Location
 	date bool // midnight of a day
+	// kept is the reading of a series: it stands in its zone also where it happens
+	// twice, because all occurrences do.
+	kept bool
 }
 
 func newMoment(t event.Time, date bool) (moment, error) {
@@ -92,14 +95,29 @@ func (m moment) utc() bool {
 	return offset == 0 && start.IsZero() && end.IsZero()
 }
 
+// repeats reports whether the clock shows the reading once more, after it is put
+// back. Meant is the first (package zone, RFC 5545 3.3.5), but ical.js and libical
+// take the second.
+func (m moment) repeats() bool {
+	at := m.instant()
+	_, next := at.ZoneBounds()
+	if next.IsZero() {
+		return false
+	}
+	_, before := at.Zone()
+	_, after := next.Zone()
+	again := at.Add(time.Duration(before-after) * time.Second)
+	return before > after && !again.Before(next)
+}
+
 // add writes a property, and notes the zone that it needs.
 func (f *file) add(c *ical.ComponentBase, property ical.Property, m moment) {
 	name := ical.ComponentProperty(property)
 	switch {
 	case m.date:
 		c.AddProperty(name, m.wall.Format(dateForm), ical.WithValue("DATE"))
-	case m.utc():
-		c.AddProperty(name, m.wall.Format(utcForm))
+	case m.utc(), m.repeats() && !m.kept:
+		c.AddProperty(name, m.instant().UTC().Format(utcForm))
 	default:
 		f.need(m)
 		c.AddProperty(name, m.wall.Format(clockForm), ical.WithTZID(m.zone))

@@ -28,6 +28,7 @@ func (f *file) series(master occurrence) ([]*ical.VEvent, error) {
 	if wall, err := zone.Parse(b.Start.DateTime); err == nil && b.Start.TimeZone == master.start.zone {
 		master.start.wall = wall
 	}
+	master.start.kept, master.end.kept = true, true
 	rule, err := ruleOf(b.Recurrence.RRule, master.start)
 	if err != nil {
 		return nil, err
