@@ -41,10 +41,11 @@ type Topic struct {
 	Subscriptions []Subscription `json:"subscriptions"`
 }
 
-// Subscription receives every message of its topic (the default rule).
+// Subscription receives the messages of its topic that its rules let through.
 type Subscription struct {
 	Name       string     `json:"name"`
 	Properties Properties `json:"properties"`
+	Rules      []Rule     `json:"rules,omitempty"`
 }
 
 // Properties are ARM's, of queue, topic or subscription; absent ones are zero.

@@ -16,7 +16,7 @@ import (
 func TestTwinConforms(t *testing.T) {
 	queuetest.Run(t, func(t *testing.T) queuetest.Bus {
 		b := deployed(t)
-		return twinBus{view{b}, b.Sender()}
+		return twinBus{view{b}, b.Sender(), b.Shelf()}
 	})
 }
 
@@ -84,6 +84,7 @@ func hasSessions(entity string) bool {
 type twinBus struct {
 	view
 	queue.Sender
+	queue.Shelf
 }
 
 func (b twinBus) Next(t *testing.T, entity string) (queuetest.Taken, bool) {
@@ -120,7 +121,7 @@ func (b twinBus) Next(t *testing.T, entity string) (queuetest.Taken, bool) {
 
 type wireBus struct {
 	view
-	queue.Sender
+	*queue.Azure
 	client *azservicebus.Client
 }
 

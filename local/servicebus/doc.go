@@ -20,7 +20,8 @@
 //   - Dead-letter queues: by request, after MaxDeliveries failed tries, and on
 //     expiry; with reason, description and source. They need no session.
 //   - Scheduling by property and by request, cancelling, duplicate detection,
-//     time to live, peeking, batches, topics with subscriptions and rules.
+//     time to live, peeking, batches, topics with subscriptions and rules: SQL and
+//     correlation filters (package rules), fixed with the topology.
 //   - The limits of the Standard tier: 256 KB per message and per batch with all
 //     properties, ids of 128 characters, 32 KB per property and 64 KB for all,
 //     and how much an entity holds. Refusals carry the AMQP condition on which
@@ -53,6 +54,6 @@
 // # What is not built
 //
 // Deferring, session state, listing sessions, transactions, forwarding, throttling,
-// SQL filters (a Rule is Go), partitions, administration over HTTP, TLS, and any
+// actions of rules, partitions, administration over HTTP, TLS, and any
 // check of tokens. Asking for one gets NotImplemented, or 501 from $management.
 package servicebus

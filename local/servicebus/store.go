@@ -52,7 +52,12 @@ func (s *store) wants(in *incoming) bool {
 	if len(s.rules) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(s.rules, func(r Rule) bool { return r.Match(in.Message) })
+	return slices.ContainsFunc(s.rules, func(r Rule) bool {
+		if f, ok := r.(filter); ok {
+			return f.matches(in)
+		}
+		return r.Match(in.Message)
+	})
 }
 
 // lifetime is what a message asks for, capped by the store's own.

@@ -1,6 +1,7 @@
 package servicebus
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/calbridge/calbridge/infra"
@@ -37,7 +38,8 @@ type Subscription struct {
 	Rules []Rule
 }
 
-// Rule decides whether a subscription takes a message.
+// Rule decides whether a subscription takes a message: SQLFilter, CorrelationFilter,
+// or a test's own.
 type Rule interface {
 	Match(m queue.Message) bool
 }
@@ -62,7 +64,8 @@ type Properties struct {
 	MaxBytes int64
 }
 
-// FromResources is the topology that the deployment makes.
+// FromResources is the topology that the deployment makes. It panics on a rule
+// that the service would refuse.
 func FromResources(r infra.Resources) Topology {
 	var t Topology
 	for _, q := range r.Queues {
@@ -71,7 +74,11 @@ func FromResources(r infra.Resources) Topology {
 	for _, topic := range r.Topics {
 		to := Topic{Name: topic.Name, Properties: fromProperties(topic.Properties)}
 		for _, s := range topic.Subscriptions {
-			to.Subscriptions = append(to.Subscriptions, Subscription{Name: s.Name, Properties: fromProperties(s.Properties)})
+			list, err := fromRules(s.Rules)
+			if err != nil {
+				panic(fmt.Sprintf("servicebus: subscription %s: %v", s.Name, err))
+			}
+			to.Subscriptions = append(to.Subscriptions, Subscription{Name: s.Name, Properties: fromProperties(s.Properties), Rules: list})
 		}
 		t.Topics = append(t.Topics, to)
 	}
