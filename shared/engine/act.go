@@ -58,11 +58,17 @@ func (t *turn) save(ctx context.Context, updates []state.Update) (map[key.Key]st
 	if t.learnt {
 		home = &state.Lane{Home: t.home, ResolvedAddress: t.info.Address}
 	}
+	if t.verdict != "" {
+		if home == nil {
+			home = &state.Lane{}
+		}
+		home.Verdict = t.verdict
+	}
 	saved, err := t.lanes.Save(ctx, t.lane, updates, home)
 	if err != nil {
 		return nil, err
 	}
-	t.learnt = false
+	t.learnt, t.verdict = false, ""
 	for _, u := range updates {
 		if _, ok := saved[u.Before.Key]; !ok {
 			continue

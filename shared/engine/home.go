@@ -35,7 +35,7 @@ func (t *turn) settleHome(ctx context.Context) error {
 // is to be written there, or was written where the target lived before.
 func (t *turn) learnHome(ctx context.Context, tenant string) error {
 	wanted := func(s *slot) bool { return s.fate == open && s.want.event != nil }
-	needed := t.info.Home.Mailbox != "" && t.info.Home.Tenant == tenant && t.info.Address != ""
+	needed := t.info.Home.Mailbox != "" && t.info.Home.Tenant == tenant && t.info.Address != "" && !personal(t.info)
 	for _, s := range t.slots {
 		needed = needed || wanted(s)
 	}
@@ -78,7 +78,7 @@ func (t *turn) oweAll(ctx context.Context) error {
 		here[s.row.Key] = true
 	}
 	owed, err := t.oweLane(ctx, t.lane, t.start.AddDate(0, 0, -t.org.BackfillPastDays),
-		func(d state.Delivery) bool { return !here[d.Key] && d.Event != "" })
+		func(d state.Delivery) bool { return !here[d.Key] && d.Debt == "" && d.Event != "" })
 	for _, o := range owed {
 		t.left[o.Row] = o.Due
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/booking"
@@ -147,7 +148,7 @@ func seenOn(b booking.Booking) (map[key.Key]state.Lane, []state.Person) {
 	var people []state.Person
 	for _, t := range b.Targets() {
 		lane := state.Lane{Key: key.Lane(b.Organization, t.Kind, t.ID), Organization: b.Organization, Kind: t.Kind,
-			Target: t.ID, Address: t.Person.Mailbox()}
+			Target: t.ID, Address: t.Person.Mailbox(), Account: strings.TrimSpace(t.Person.Account) != ""}
 		lanes[lane.Key] = lane
 		if t.Kind == key.User {
 			people = append(people, state.Person{Lane: lane.Key, User: t.ID, Name: t.Person.Name, Email: t.Person.Email,

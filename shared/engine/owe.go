@@ -9,9 +9,8 @@ import (
 )
 
 // oweLane marks the deliveries of a lane that end at or after since as owed, in
-// bulk, behind live work: all of them, or those that wanted picks. What is owed
-// already stays as it is. It returns the owed rows that it added; the lane has
-// still to be woken. It reads the lane's deliveries and makes one transaction for
+// bulk, behind live work: those that wanted picks. It returns the owed rows that it
+// added; the lane has still to be woken. It reads the lane's deliveries and makes one transaction for
 // each that it marks.
 func (e *Engine) oweLane(ctx context.Context, lane key.Key, since time.Time, wanted func(state.Delivery) bool) ([]state.Owed, error) {
 	rows, err := e.lanes.Deliveries(ctx, lane, since)
@@ -21,7 +20,7 @@ func (e *Engine) oweLane(ctx context.Context, lane key.Key, since time.Time, wan
 	now := e.now()
 	var owed []state.Owed
 	for _, d := range rows {
-		if d.Debt != "" || !wanted(d) {
+		if !wanted(d) {
 			continue
 		}
 		debt := state.Debt{Lane: state.Lane{Key: lane}, Delivery: d.Key, Booking: d.Booking, Ends: d.Ends,

@@ -22,6 +22,9 @@ func (t *turn) saveResults(ctx context.Context) error {
 		}
 		slots = append(slots, s)
 	}
+	if err := t.tellMailbox(ctx); err != nil {
+		return err
+	}
 	const rounds = 5
 	for round := 0; len(slots) > 0; round++ {
 		updates := make([]state.Update, len(slots))

@@ -81,11 +81,8 @@ func namesOn(row state.Booking) map[key.Key]booking.Target {
 	return names
 }
 
-func (e *Engine) deliveryStatus(ctx context.Context, t state.Target, names map[key.Key]booking.Target) (DeliveryStatus, error) {
-	d, err := e.lanes.Delivery(ctx, t.Lane, t.Delivery)
-	if err != nil && !errors.Is(err, state.ErrNotFound) {
-		return DeliveryStatus{}, err
-	}
+// standing is the last published result of a delivery, without its target.
+func standing(d state.Delivery) DeliveryStatus {
 	s := DeliveryStatus{State: d.State, Reason: d.Reason, Revision: d.Revision, Sequence: d.Sequence, EventID: d.Event}
 	if d.State == "" {
 		s.State = Pending
@@ -94,6 +91,15 @@ func (e *Engine) deliveryStatus(ctx context.Context, t state.Target, names map[k
 		s.Updated = &d.Updated
 	}
 	s.Message = reason.Sentence(s.State, s.Reason)
+	return s
+}
+
+func (e *Engine) deliveryStatus(ctx context.Context, t state.Target, names map[key.Key]booking.Target) (DeliveryStatus, error) {
+	d, err := e.lanes.Delivery(ctx, t.Lane, t.Delivery)
+	if err != nil && !errors.Is(err, state.ErrNotFound) {
+		return DeliveryStatus{}, err
+	}
+	s := standing(d)
 	kind, id := names[t.Lane].Kind, names[t.Lane].ID
 	if id == "" { // no longer on the booking
 		lane, err := e.lanes.Lane(ctx, t.Lane)

@@ -134,7 +134,7 @@ func (e *Engine) paced(from time.Time, i int) time.Time {
 // backfillLane owes a lane what is current or upcoming, in bulk, and wakes it.
 func (e *Engine) backfillLane(ctx context.Context, org organization.Organization, lane key.Key) error {
 	since := e.now().AddDate(0, 0, -org.BackfillPastDays)
-	owed, err := e.oweLane(ctx, lane, since, func(state.Delivery) bool { return true })
+	owed, err := e.oweLane(ctx, lane, since, func(d state.Delivery) bool { return d.Debt == "" })
 	if err != nil || len(owed) == 0 {
 		return err
 	}

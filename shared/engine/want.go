@@ -6,6 +6,7 @@ import (
 	"github.com/calbridge/calbridge/shared/booking"
 	"github.com/calbridge/calbridge/shared/event"
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/mailaddress"
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/reason"
 	"github.com/calbridge/calbridge/shared/state"
@@ -72,6 +73,7 @@ type facts struct {
 	booking booking.Booking
 	kind    string // of the target
 	target  string
+	lane    state.Lane // who it is and how they stand
 	row     state.Delivery
 	now     time.Time
 }
@@ -82,8 +84,11 @@ func decide(f facts) want {
 	target, invited := find(f.booking, f.kind, f.target)
 	open := f.row.Event != "" || f.row.Intent.InDoubt() || f.row.Look.Nonce != ""
 	cancelled := f.booking.Status == booking.Cancelled
-	if cancelled || !invited {
+	if cancelled || !invited || f.lane.Inactive {
 		w.state, w.reason = farewell(f.row, cancelled && invited)
+		if !cancelled && invited {
+			w.state, w.reason = retirement(f.row)
+		}
 		if state, reason := closed(f); open && state != "" {
 			w.state, w.reason, w.hold = state, reason, true
 		}
@@ -102,6 +107,8 @@ func decide(f facts) want {
 		return w.without(Skipped, reasonNotScheduled)
 	case duplicate(f.booking, target):
 		return w.without(Skipped, reasonDuplicate)
+	case personal(f.lane):
+		return w.without(ICS, reasonPersonal)
 	case f.booking.Recurrence != nil:
 		return w.without(ICS, reasonRecurrence)
 	case target.Person.Mailbox() == "":
@@ -128,14 +135,23 @@ func (w want) held(state, reason string) want {
 	return w
 }
 
-// closed tells why an organisation's calendars may not be touched now; an empty
-// state when they may.
+// personal reports whether a target is known only by an address of a personal
+// mail service, which is in no organisation's tenant: nobody asks Graph for it. An
+// account is believed, whatever it looks like.
+func personal(lane state.Lane) bool { return !lane.Account && mailaddress.Personal(lane.Address) }
+
+// closed tells why a calendar may not be touched now, because of the organisation
+// or of the person; an empty state when it may.
 func closed(f facts) (state, reason string) {
 	switch {
 	case !f.known || !f.org.Module:
 		return Skipped, reasonModuleOff
 	case !f.org.Sync:
 		return ICS, reasonSyncOff
+	case f.lane.OptedOut && f.org.OptOut:
+		return ICS, reasonOptedOut
+	case f.lane.Paused:
+		return ICS, reasonPaused
 	case f.org.Permission == organization.Delegated:
 		return ICS, reasonNotConnected
 	case f.org.State.Tenant == "":
@@ -157,6 +173,16 @@ func farewell(row state.Delivery, cancelled bool) (state, reason string) {
 		return Skipped, reasonCancelled
 	}
 	return Removed, reasonCancelled
+}
+
+// retirement is the result for somebody who is not active any more: an event is
+// removed, and whoever had none gets nothing.
+func retirement(row state.Delivery) (state, reason string) {
+	hadNothing := row.Event == "" && !row.Intent.InDoubt()
+	if hadNothing && row.State != Removed && row.State != Written {
+		return Skipped, reasonInactive
+	}
+	return Removed, reasonInactive
 }
 
 func find(b booking.Booking, kind, id string) (booking.Target, bool) {

@@ -51,8 +51,10 @@ type turn struct {
 	known  bool
 	home   state.Home // today's; zero until it is known
 	learnt bool       // home is news to the lane row
-	slots  []*slot
-	ledger []state.Entry
+	// verdict on the mailbox that is news to the lane row; empty when there is none.
+	verdict string
+	slots   []*slot
+	ledger  []state.Entry
 	// left are the owed rows that stand, by key, with their due times.
 	left map[string]time.Time
 	more bool // there are owed rows that were not read
@@ -320,7 +322,7 @@ func (t *turn) decide(s *slot) {
 		s.row = leaveBehind(s.row)
 		t.note(s, "left", state.Entry{EventID: s.stored.Event})
 	}
-	s.want = decide(facts{org: t.org, known: t.known, booking: b, kind: t.info.Kind, target: t.info.Target, row: s.row, now: t.start})
+	s.want = decide(facts{org: t.org, known: t.known, booking: b, kind: t.info.Kind, target: t.info.Target, lane: t.info, row: s.row, now: t.start})
 	if why, ok := t.gaveUp(s); ok && !s.want.hold {
 		s.want = s.want.held(ICS, reasonGaveUp)
 		s.alert = why
