@@ -1,5 +1,5 @@
-// Package queuetest is the suite that every queue.Sender passes: the adapter
-// over a connection, and the broker's in-memory twin. It holds what the rest of
+// Package queuetest is the suite that every queue.Sender and queue.Shelf passes:
+// the adapter over a connection, and the broker's in-memory twin. It holds what the rest of
 // Calbridge relies on: order, scheduling, limits and the errors they give,
 // duplicate detection, dead letters.
 package queuetest
@@ -11,10 +11,11 @@ import (
 	"github.com/calbridge/calbridge/shared/queue"
 )
 
-// Bus is a sender to test, and the other side of it. Every method fails the test
+// Bus is a sender and a shelf to test, and the other side of it. Every method fails the test
 // by itself when the bus does not answer.
 type Bus interface {
 	queue.Sender
+	queue.Shelf
 	// Now is the bus's time.
 	Now() time.Time
 	// Advance moves it forward.
@@ -75,6 +76,14 @@ func Run(t *testing.T, open func(t *testing.T) Bus) {
 		{"a message too old is a dead letter", testExpiry},
 		{"a bus that is down is an error, and works again after", testDown},
 		{"a cancelled context is an error", testCancelled},
+		{"peeking shows what lies there and locks nothing", testPeek},
+		{"sifting asks about each message once, and removes what it is told to", testSift},
+		{"dead letters of sessions are peeked at and sifted without them", testSiftDead},
+		{"an error while sifting leaves that message and the rest", testSiftFails},
+		{"what others hold is peeked at and not sifted", testSiftHeld},
+		{"who sifts shares no memory with the bus", testSiftMemory},
+		{"a place that is unknown is an error, not empty", testShelfUnknown},
+		{"a bus that is down is not an empty place", testShelfDown},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
