@@ -22,8 +22,8 @@ import (
 	"github.com/calbridge/calbridge/shared/zone"
 )
 
-// reading is what a reader understands of a file.
-type reading struct {
+// understood is what a reader understands of a file.
+type understood struct {
 	Lines       []property `json:"lines"`
 	Instants    []string   `json:"instants"`    // start/end of each VEVENT, in UTC or as dates
 	Occurrences []string   `json:"occurrences"` // starts of the series, at most 60, without EXDATEs
@@ -107,15 +107,15 @@ func otherReaders(t *testing.T) (readers readersIn, ok bool) {
 	return readersIn(dir), true
 }
 
-func (r readersIn) icaljs(t *testing.T, files []string) []reading {
+func (r readersIn) icaljs(t *testing.T, files []string) []understood {
 	return run(t, len(files), "node", append([]string{filepath.Join(string(r), "icaljs.mjs")}, files...)...)
 }
 
-func (r readersIn) libical(t *testing.T, files []string) []reading {
+func (r readersIn) libical(t *testing.T, files []string) []understood {
 	return run(t, len(files), filepath.Join(string(r), "libical"), files...)
 }
 
-func run(t *testing.T, files int, program string, arguments ...string) []reading {
+func run(t *testing.T, files int, program string, arguments ...string) []understood {
 	t.Helper()
 	var stderr bytes.Buffer
 	c := exec.CommandContext(t.Context(), program, arguments...)
@@ -124,7 +124,7 @@ func run(t *testing.T, files int, program string, arguments ...string) []reading
 	if err != nil {
 		t.Fatalf("%s: %v: %s", program, err, stderr.String())
 	}
-	var list []reading
+	var list []understood
 	if err := json.Unmarshal(out, &list); err != nil || len(list) != files {
 		t.Fatalf("%s: %d files, %v", program, len(list), err)
 	}
