@@ -22,16 +22,8 @@ type Options struct {
 	Seed uint64
 	// Faults in force; none when nil.
 	Faults *faults.Set
-	// Concurrency is how many requests of one app may run in one mailbox: 4 when 0,
-	// without limit when negative.
-	Concurrency int
-	// Requests in ten minutes of one app in one mailbox: 10,000 when 0, without limit
-	// when negative.
-	Requests int
-	// AppConcurrency is how many requests of one app may run at once in all
-	// mailboxes, as one version of the limits page has it (section 8); 0 without
-	// limit.
-	AppConcurrency int
+	// Limits in force at the start.
+	Limits
 	// Latency is how long each request to a mailbox takes, in real time; nil: none.
 	Latency func() time.Duration
 	// Sleep waits for real time or the end of ctx; nil: a timer.
@@ -40,14 +32,16 @@ type Options struct {
 
 // API is Graph. It is an http.Handler for paths below /v1.0.
 type API struct {
-	store  *exchange.Store
-	tokens Tokens
-	now    func() time.Time
-	opt    Options
-	slots  *slots // per app and mailbox
-	global *slots // per app
-	late   lateList
-	outage outage
+	store   *exchange.Store
+	tokens  Tokens
+	now     func() time.Time
+	opt     Options
+	slots   *slots // per app and mailbox
+	global  *slots // per app
+	apps    *rates // per app
+	tenants *rates // per app and tenant
+	late    lateList
+	outage  outage
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -65,10 +59,12 @@ func New(store *exchange.Store, tokens Tokens, now func() time.Time, opt *Option
 	if o.Sleep == nil {
 		o.Sleep = sleep
 	}
+	l := o.Limits.documented()
 	return &API{
 		store: store, tokens: tokens, now: now, opt: o,
-		slots:  newSlots(limit(o.Concurrency, 4), limit(o.Requests, 10_000), now),
-		global: newSlots(o.AppConcurrency, 0, now),
+		slots:  newSlots(l.Concurrency, l.Requests, now),
+		global: newSlots(l.AppConcurrency, 0, now),
+		apps:   newRates(l.AppRequests, now), tenants: newRates(l.TenantRequests, now),
 		random: rand.New(rand.NewPCG(o.Seed, 1)),
 	}
 }

@@ -234,7 +234,7 @@ func TestItemsOfABatchShareTheFourSlots(t *testing.T) {
 
 // Contract 8: 10,000 requests in ten minutes; here fewer.
 func TestTooManyRequestsInTenMinutesAreThrottled(t *testing.T) {
-	w := start(t, exchange.Switches{}, &graphapi.Options{Requests: 3})
+	w := start(t, exchange.Switches{}, &graphapi.Options{Limits: graphapi.Limits{Requests: 3}})
 	for range 3 {
 		w.must(200, "GET", events, nil)
 	}

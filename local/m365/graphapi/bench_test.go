@@ -12,7 +12,7 @@ import (
 // BenchmarkBatchOfTwentyCreates measures the simulator over HTTP; ns/event is
 // per created event.
 func BenchmarkBatchOfTwentyCreates(b *testing.B) {
-	w := start(b, exchange.Switches{}, &graphapi.Options{Requests: -1})
+	w := start(b, exchange.Switches{}, &graphapi.Options{Limits: graphapi.Limits{Requests: -1}})
 	n := 0
 	for b.Loop() {
 		b.StopTimer()

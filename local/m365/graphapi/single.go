@@ -92,6 +92,9 @@ func (a *API) admitted(ctx context.Context, r *request, route Route, mailbox str
 	if err := r.permitted(route, mailbox); err != nil {
 		return r.fail(err)
 	}
+	if refused, over := a.rationed(r); over {
+		return refused
+	}
 	free, busy := a.slot(ctx, r, mailbox)
 	if busy != nil {
 		return *busy
@@ -108,7 +111,7 @@ func (a *API) admitted(ctx context.Context, r *request, route Route, mailbox str
 // not (write-path.md 4).
 func (a *API) slot(ctx context.Context, r *request, mailbox string) (func(), *answer) {
 	free, busy := r.take(ctx, a.slots, slot{r.caller.Tenant, r.caller.App, mailbox})
-	if busy != nil || a.global.size == 0 {
+	if busy != nil || !a.global.limited() {
 		return free, busy
 	}
 	freeApp, busy := r.take(ctx, a.global, slot{app: r.caller.App})

@@ -9,12 +9,12 @@ import (
 // slots counts the requests that run in each mailbox for each app, and how many
 // began in the current ten minutes (section 8).
 type slots struct {
+	now func() time.Time
+
+	mu    sync.Mutex
 	size  int // requests at once; 0 without limit
 	limit int // requests in ten minutes; 0 without limit
-	now   func() time.Time
-
-	mu   sync.Mutex
-	used map[slot]*use
+	used  map[slot]*use
 }
 
 // slot is an app in a mailbox.
@@ -32,6 +32,24 @@ const window = 10 * time.Minute
 
 func newSlots(size, limit int, now func() time.Time) *slots {
 	return &slots{size: size, limit: limit, now: now, used: map[slot]*use{}}
+}
+
+// set changes the limits.
+func (s *slots) set(size, limit int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.size, s.limit = size, limit
+	for _, u := range s.used {
+		close(u.free) // whoever waits looks again
+		u.free = make(chan struct{})
+	}
+}
+
+// limited reports whether there is any limit.
+func (s *slots) limited() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size > 0 || s.limit > 0
 }
 
 // try takes a slot unless all are taken. It returns how long to wait when there
