@@ -34,6 +34,7 @@ type history struct {
 	notes    map[string]string // event id to what the user wrote into its body
 	strange  map[string]string // event id to change key, of events that are not ours
 	email    map[string]string // of each user, now
+	closed   bool              // whether eligibility changed at some time
 }
 
 type revision struct {
@@ -52,10 +53,17 @@ func Run(t *rapid.T, w *world.World, longest int) {
 		h.act()
 		h.atEveryInstant()
 	}
-	if err := h.w.Settle(); err != nil {
-		t.Fatal(err)
+	if h.closed {
+		h.open() // a look at a closed calendar is put off for as long as it is closed
 	}
+	h.settle()
 	h.settled()
+}
+
+func (h *history) settle() {
+	if err := h.w.Settle(); err != nil {
+		h.Fatal(err)
+	}
 }
 
 // Draw makes a world whose Graph reads its transaction memory and its search in
@@ -90,7 +98,7 @@ func (h *history) bookings() []string { return []string{"b1", "b2", "b3"} }
 
 // act does one random thing.
 func (h *history) act() {
-	kinds := []string{world.Intake, world.Write, world.Write, world.Write, world.Dead, world.DeadWakeup}
+	kinds := []string{world.Intake, world.Write, world.Write, world.Write, world.Task, world.Dead, world.DeadWakeup}
 	switch n := rapid.IntRange(0, 99).Draw(h.T, "act"); {
 	case n < 8:
 		h.send(rapid.SampledFrom(h.bookings()).Draw(h.T, "booking"))
@@ -108,6 +116,8 @@ func (h *history) act() {
 		h.person()
 	case n < 94:
 		h.move()
+	case n < 96:
+		h.eligibility()
 	default:
 		h.advance()
 	}
@@ -262,6 +272,56 @@ func (h *history) boxOf(event string) string {
 func (h *history) move() {
 	user := rapid.SampledFrom(h.users()).Draw(h.T, "user")
 	h.email[user] = user + ".new@acme.example"
+}
+
+// eligibility closes or opens what the booking app has no say in: sync, module,
+// a mailbox.
+func (h *history) eligibility() {
+	h.closed = true
+	switch rapid.IntRange(0, 3).Draw(h.T, "eligibility") {
+	case 0:
+		h.reconcile()
+		h.w.Org.Sync = !h.w.Org.Sync
+	case 1:
+		h.reconcile()
+		h.w.Org.Module = !h.w.Org.Module
+	case 2, 3:
+		states := []exchange.State{exchange.Ready, exchange.Unlicensed, exchange.OutsideScope, exchange.OnPremises}
+		h.mailbox(h.email[rapid.SampledFrom(h.users()).Draw(h.T, "user")], rapid.SampledFrom(states).Draw(h.T, "state"))
+	}
+	h.Logf("sync %v, module %v", h.w.Org.Sync, h.w.Org.Module)
+}
+
+func (h *history) mailbox(address string, s exchange.State) {
+	h.Logf("%s is %s", address, s)
+	if err := h.w.Exchange.SetState(world.Tenant, address, s); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// reconcile is what a change of settings orders before it is stored.
+func (h *history) reconcile() {
+	if err := h.w.Engine().Reconcile(context.Background(), world.Organization, "history"); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// open opens everything again, and lets a day and its re-checks pass.
+func (h *history) open() {
+	h.reconcile()
+	h.w.Org.Sync, h.w.Org.Module = true, true
+	for _, user := range h.users() {
+		h.mailbox(user+"@acme.example", exchange.Ready)
+		h.mailbox(user+".new@acme.example", exchange.Ready)
+	}
+	h.settle()
+	for range 2 {
+		h.w.Advance(25 * time.Hour)
+		if err := h.w.Engine().KeepAlive(context.Background()); err != nil {
+			h.Fatal(err)
+		}
+		h.settle()
+	}
 }
 
 func (h *history) advance() {
