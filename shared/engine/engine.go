@@ -62,6 +62,8 @@ type Effects struct {
 	Organizations Organizations
 	// Recoverer may be nil; then Recover fails.
 	Recoverer Recoverer
+	// Shelf may be nil; then the lists of what lies on queues, and sending it back, fail.
+	Shelf queue.Shelf
 }
 
 // Options may be nil, and so may each part.
@@ -91,6 +93,7 @@ type Engine struct {
 	calendar  graph.Calendar
 	orgs      Organizations
 	recoverer Recoverer
+	shelf     queue.Shelf
 	publicURL string
 	now       func() time.Time
 	jitter    func() float64
@@ -107,7 +110,7 @@ func New(fx Effects, o *Options) *Engine {
 	e := &Engine{
 		lanes: state.NewLanes(fx.Tables), bookings: state.NewBookings(fx.Tables), people: state.NewPeople(fx.Tables),
 		due: state.NewDue(fx.Tables), ledger: state.NewLedger(fx.Tables),
-		bus: fx.Bus, calendar: fx.Calendar, orgs: fx.Organizations, recoverer: fx.Recoverer,
+		bus: fx.Bus, calendar: fx.Calendar, orgs: fx.Organizations, recoverer: fx.Recoverer, shelf: fx.Shelf,
 		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, parallel: o.Parallel, unpaced: o.Unpaced,
 	}
 	if e.now == nil {

@@ -54,7 +54,7 @@ func (e *Engine) store(ctx context.Context, m booking.Message) (row state.Bookin
 	for range tries {
 		row, err = e.bookings.Get(ctx, b.Organization, b.ID)
 		if errors.Is(err, state.ErrNotFound) {
-			row = state.Booking{Organization: b.Organization, ID: b.ID}
+			row = state.Booking{Organization: b.Organization, ID: b.ID, Accepted: e.now()}
 		} else if err != nil {
 			return row, false, err
 		}

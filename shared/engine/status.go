@@ -32,9 +32,11 @@ type DeliveryStatus struct {
 	Sequence int64      `json:"sequence,omitempty"`
 	EventID  string     `json:"eventId,omitempty"`
 	Updated  *time.Time `json:"updated,omitempty"`
+	// Ledger is every attempt, oldest first; nil where it was not asked for.
+	Ledger []state.Entry `json:"ledger,omitzero"`
 }
 
-// ErrBadCursor is returned for an after that Status did not give out.
+// ErrBadCursor is returned for an after that the list did not give out.
 var ErrBadCursor = errors.New("not a cursor of this list")
 
 // Status tells how a booking stands for every target it ever had, in the order
@@ -81,8 +83,8 @@ func namesOn(row state.Booking) map[key.Key]booking.Target {
 	return names
 }
 
-// standing is the last published result of a delivery, without its target.
-func standing(d state.Delivery) DeliveryStatus {
+// statusOf is the last published result of a delivery, without its target.
+func statusOf(d state.Delivery) DeliveryStatus {
 	s := DeliveryStatus{State: d.State, Reason: d.Reason, Revision: d.Revision, Sequence: d.Sequence, EventID: d.Event}
 	if d.State == "" {
 		s.State = Pending
@@ -99,7 +101,7 @@ func (e *Engine) deliveryStatus(ctx context.Context, t state.Target, names map[k
 	if err != nil && !errors.Is(err, state.ErrNotFound) {
 		return DeliveryStatus{}, err
 	}
-	s := standing(d)
+	s := statusOf(d)
 	kind, id := names[t.Lane].Kind, names[t.Lane].ID
 	if id == "" { // no longer on the booking
 		lane, err := e.lanes.Lane(ctx, t.Lane)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/calbridge/calbridge/shared/key"
 )
@@ -19,6 +20,9 @@ type Booking struct {
 	// FannedOut is the highest revision whose debts were all written.
 	FannedOut int64
 	Targets   []Target
+	// Accepted is when the first revision was stored (UTC); zero in rows of builds that
+	// did not keep it.
+	Accepted time.Time
 	// Body is the booking as it was received (the data of its CloudEvent).
 	Body []byte
 	ETag string // "" when there is no row yet
@@ -41,6 +45,7 @@ func (b *Bookings) Get(ctx context.Context, organization, id string) (Booking, e
 	row := Booking{Organization: organization, ID: id, ETag: e.ETag}
 	row.Revision, _ = e.Props["revision"].(int64)
 	row.FannedOut, _ = e.Props["fannedOut"].(int64)
+	row.Accepted, _ = e.Props["accepted"].(time.Time)
 	for i := 0; ; i++ {
 		part, ok := e.Props[fmt.Sprintf("targets%d", i)].([]byte)
 		if !ok {
@@ -65,6 +70,9 @@ func (b *Bookings) Save(ctx context.Context, row Booking) (string, error) {
 		return "", fmt.Errorf("state.SaveBooking: %w", err)
 	}
 	props["v"], props["revision"], props["fannedOut"] = version, row.Revision, row.FannedOut
+	if !row.Accepted.IsZero() {
+		props["accepted"] = row.Accepted.UTC()
+	}
 	flat := make([]byte, 0, len(row.Targets)*2*key.Size)
 	for _, t := range row.Targets {
 		flat = append(append(flat, t.Lane[:]...), t.Delivery[:]...)
