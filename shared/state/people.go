@@ -44,10 +44,16 @@ func (p *People) Seen(ctx context.Context, organization string, people []Person)
 	return p.merge(ctx, organization, people, func(Person) map[string]any { return map[string]any{} })
 }
 
-// Announce stores people with their standing, a transaction for every 100; what
-// is known of mailbox and connection stays.
+// Announce stores people with their standing and their mailbox, a transaction for
+// every 100; what is known of connections stays. No Mailbox keeps what is there.
 func (p *People) Announce(ctx context.Context, organization string, people []Person) error {
-	return p.merge(ctx, organization, people, func(who Person) map[string]any { return who.Standing.props() })
+	return p.merge(ctx, organization, people, func(who Person) map[string]any {
+		props := who.Standing.props()
+		if who.Mailbox != "" {
+			props["mailbox"] = who.Mailbox
+		}
+		return props
+	})
 }
 
 func (p *People) merge(ctx context.Context, organization string, people []Person, more func(Person) map[string]any) error {

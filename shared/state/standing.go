@@ -27,12 +27,12 @@ func parseStanding(e Entity) Standing {
 	return Standing{is("inactive"), is("optedOut"), is("paused")}
 }
 
-// SetStanding stores who a lane belongs to, its address and its standing; what
+// SetStanding stores who a lane belongs to, its address, its standing and its verdict; what
 // else the row says stays. It costs one request.
 func (l *Lanes) SetStanding(ctx context.Context, lane Lane) error {
 	props := lane.Standing.props()
 	props["v"], props["organization"], props["kind"], props["target"] = version, lane.Organization, lane.Kind, lane.Target
-	props["address"], props["account"] = lane.Address, lane.Account
+	props["address"], props["account"], props["verdict"] = lane.Address, lane.Account, lane.Verdict
 	_, err := l.tables.Apply(ctx, tableLanes, []Change{{InsertOrMerge, Entity{Partition: lane.Key.String(), Row: laneRow, Props: props}}})
 	if err != nil {
 		return fmt.Errorf("state.SetStanding lane %s: %w", lane.Key, err)
