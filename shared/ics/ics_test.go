@@ -198,6 +198,25 @@ func TestAnImportedTextIsFoundAgain(t *testing.T) {
 	}
 }
 
+// A clock that is changed in the night of the first occurrence concerns that
+// night only: the rule, and what refers to its occurrences, keep the reading.
+func TestASeriesKeepsItsReadingInAChangingNight(t *testing.T) {
+	for name, start := range map[string]string{"skipped": "2027-03-28T02:30:00", "twice": "2027-10-31T02:30:00"} {
+		t.Run(name, func(t *testing.T) {
+			d := bookingtest.With(when("Europe/Berlin", start, start[:11]+"04:00:00"), data{"recurrence": data{"rrule": "FREQ=DAILY;COUNT=5",
+				"exdates": []any{start[:8] + "30"}, "overrides": []any{data{"occurrence": start[:8] + "31", "title": "Other"}}}})
+			file := made(t, input(d, training))
+			day := strings.ReplaceAll(start[:8], "-", "")
+			for _, want := range []string{"DTSTART;TZID=Europe/Berlin:" + strings.ReplaceAll(start[:10], "-", "") + "T023000\r\n",
+				"EXDATE;TZID=Europe/Berlin:" + day + "30T023000\r\n", "RECURRENCE-ID;TZID=Europe/Berlin:" + day + "31T023000\r\n"} {
+				if !strings.Contains(file, want) {
+					t.Errorf("no %q in\n%s", want, file)
+				}
+			}
+		})
+	}
+}
+
 func TestManyLongOverridesDoNotMakeAHugeFile(t *testing.T) {
 	var overrides []any
 	for day := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC); len(overrides) < 500; day = day.AddDate(0, 0, 1) {
