@@ -18,7 +18,7 @@ import (
 // what cannot be done is 400 with {"error": "..."}.
 //
 //	GET    /sim/mailboxes       every mailbox with its events; ?tenant=&user= for one
-//	POST   /sim/mailboxes       {tenant, principal, mail, aliases, name, timeZone, state}: adds a user, or sets its state
+//	POST   /sim/mailboxes       {tenant, principal, mail, aliases, name, timeZone, state, content}: adds a user, or sets its state
 //	GET    /sim/mails           the mails that Exchange would have sent
 //	GET    /sim/faults          rules on Graph requests; /sim/entra/faults on token requests
 //	POST   /sim/faults          adds a rule (faults.Rule), answers {"id"}
@@ -29,9 +29,14 @@ import (
 //	POST   /sim/outage          {"graph": "works"|"unavailable"|"dead"}
 //	GET    /sim/clock           {"now", "ahead"}
 //	POST   /sim/clock           {"advance": "10m"}
+//	GET    /sim/switches        Switches in force
 //	POST   /sim/switches        Switches; what is absent is the contract's working assumption
+//	POST   /sim/limits          graphapi.Limits; what is absent is the documented limit
 //	POST   /sim/index           lets the search find every event
 //	POST   /sim/people          Deed: what the owner of a mailbox does in Outlook
+//	POST   /sim/import          the body is a calendar file, imported in ?tenant=&user=
+//
+// docs/simulator.md shows them at work.
 func (s *Server) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /sim/mailboxes", answer(s.mailboxes))
@@ -49,6 +54,9 @@ func (s *Server) control() http.Handler {
 	mux.Handle("GET /sim/clock", answer(func(*http.Request) (any, error) { return s.clock(), nil }))
 	mux.Handle("POST /sim/clock", answer(s.setClock))
 	mux.Handle("POST /sim/switches", answer(s.setSwitches))
+	mux.Handle("GET /sim/switches", answer(func(*http.Request) (any, error) { return s.shownSwitches(), nil }))
+	mux.Handle("POST /sim/limits", answer(s.setLimits))
+	mux.Handle("POST /sim/import", answer(s.doImport))
 	mux.Handle("POST /sim/index", answer(func(*http.Request) (any, error) { s.Exchange.Index(); return struct{}{}, nil }))
 	mux.Handle("POST /sim/people", answer(s.people))
 	return http.NewCrossOriginProtection().Handler(mux)
@@ -107,6 +115,9 @@ type newMailbox struct {
 	Name      string   `json:"name"`
 	TimeZone  string   `json:"timeZone"`
 	State     string   `json:"state"` // exchange.ParseState; "" is ready
+	// Content is what becomes of the events of a mailbox that is ready again: keep,
+	// the default, new-ids or empty.
+	Content exchange.Fate `json:"content"`
 }
 
 func (s *Server) setMailbox(r *http.Request) (any, error) {
@@ -127,6 +138,11 @@ func (s *Server) setMailbox(r *http.Request) (any, error) {
 		Aliases: m.Aliases, Name: m.Name, TimeZone: m.TimeZone, State: state})
 	if err := s.Exchange.SetState(m.Tenant, u.ObjectID, state); err != nil {
 		return nil, err
+	}
+	if state == exchange.Ready && m.Content != "" {
+		if err := s.Exchange.Return(m.Tenant, u.ObjectID, m.Content); err != nil {
+			return nil, err
+		}
 	}
 	return map[string]string{"objectId": u.ObjectID}, nil
 }
@@ -169,45 +185,11 @@ func (s *Server) setClock(r *http.Request) (any, error) {
 	return s.clock(), nil
 }
 
-// switches is exchange.Switches as JSON.
-type switches struct {
-	Memory          string `json:"memory"`      // exchange.ParseMemory; "" is freed
-	MemoryLasts     string `json:"memoryLasts"` // a duration
-	DuplicateStatus int    `json:"duplicateStatus"`
-	NameExisting    bool   `json:"nameExisting"`
-	SearchLag       string `json:"searchLag"` // a duration
-	SearchByHand    bool   `json:"searchByHand"`
-	UnknownUserCode string `json:"unknownUserCode"`
-	ZoneFailureCode string `json:"zoneFailureCode"`
-}
-
-func (s *Server) setSwitches(r *http.Request) (any, error) {
-	body, err := read[switches](r)
+func (s *Server) setLimits(r *http.Request) (any, error) {
+	limits, err := read[graphapi.Limits](r)
 	if err != nil {
 		return nil, err
 	}
-	memory, known := exchange.ParseMemory(body.Memory)
-	if body.Memory != "" && !known {
-		return nil, fmt.Errorf("no memory %q", body.Memory)
-	}
-	lasts, err := duration(body.MemoryLasts)
-	if err != nil {
-		return nil, err
-	}
-	lag, err := duration(body.SearchLag)
-	if err != nil {
-		return nil, err
-	}
-	s.Exchange.SetSwitches(exchange.Switches{
-		Memory: memory, MemoryLasts: lasts, DuplicateStatus: body.DuplicateStatus, NameExisting: body.NameExisting,
-		SearchLag: lag, SearchByHand: body.SearchByHand, UnknownUserCode: body.UnknownUserCode, ZoneFailureCode: body.ZoneFailureCode,
-	})
-	return body, nil
-}
-
-func duration(s string) (time.Duration, error) {
-	if s == "" {
-		return 0, nil
-	}
-	return time.ParseDuration(s)
+	s.Graph.SetLimits(limits)
+	return limits, nil
 }

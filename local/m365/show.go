@@ -1,8 +1,8 @@
 package m365
 
 import (
-	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -42,6 +42,8 @@ type shownEvent struct {
 	ReminderOn      bool              `json:"reminderOn"`
 	ReminderMinutes int               `json:"reminderMinutes"`
 	Attendees       []string          `json:"attendees,omitempty"`
+	Response        string            `json:"response,omitempty"`
+	JoinURL         string            `json:"joinUrl,omitempty"`
 	Properties      map[string]string `json:"properties,omitempty"`
 }
 
@@ -88,7 +90,7 @@ func showEvent(e *exchange.Event) shownEvent {
 		Created: e.Created, Modified: e.Modified, Subject: e.Subject, Body: e.Body,
 		Start: shownTime{e.Start.DateTime, e.Start.Zone, e.From}, End: shownTime{e.End.DateTime, e.End.Zone, e.To},
 		AllDay: e.AllDay, ShowAs: e.ShowAs, Sensitivity: e.Sensitivity, Categories: e.Categories,
-		ReminderOn: e.ReminderOn, ReminderMinutes: e.ReminderMinutes, Properties: map[string]string{},
+		Response: e.Response, JoinURL: e.JoinURL, ReminderOn: e.ReminderOn, ReminderMinutes: e.ReminderMinutes, Properties: map[string]string{},
 	}
 	if len(e.Locations) > 0 {
 		shown.Place, shown.Street = e.Locations[0].Name, e.Locations[0].Street
@@ -120,18 +122,25 @@ func showMails(mails []exchange.Mail) []shownMail {
 	return all
 }
 
-// Deed is what the owner of a mailbox does in Outlook. Do is delete, retitle,
-// write (the body, as HTML), move, copy or invite.
+// Deed is exchange.Deed as JSON, with whose mailbox it is done in.
 type Deed struct {
-	Tenant  string   `json:"tenant"`
-	User    string   `json:"user"` // object id or address
-	Event   string   `json:"event"`
-	Do      string   `json:"do"`
-	Subject string   `json:"subject"`
-	Body    string   `json:"body"`
-	Start   when     `json:"start"`
-	End     when     `json:"end"`
-	Invite  []string `json:"invite"`
+	Tenant     string   `json:"tenant"`
+	User       string   `json:"user"` // object id or address
+	Event      string   `json:"event"`
+	Do         string   `json:"do"` // one of exchange.Deeds
+	Subject    string   `json:"subject"`
+	Body       string   `json:"body"`
+	Above      string   `json:"above"`
+	Below      string   `json:"below"`
+	Start      when     `json:"start"`
+	End        when     `json:"end"`
+	Invite     []string `json:"invite"`
+	Minutes    int      `json:"minutes"`
+	Categories []string `json:"categories"`
+	ShowAs     string   `json:"showAs"`
+	Response   string   `json:"response"`
+	Calendar   string   `json:"calendar"`
+	File       string   `json:"file"` // the text of a calendar file
 }
 
 type when struct {
@@ -144,26 +153,25 @@ func (s *Server) people(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	owner := s.Exchange.Owner(d.Tenant, d.User)
-	switch d.Do {
-	case "delete":
-		err = owner.Delete(d.Event)
-	case "retitle":
-		err = owner.Retitle(d.Event, d.Subject)
-	case "write":
-		err = owner.Write(d.Event, d.Body)
-	case "move":
-		err = owner.Move(d.Event, exchange.Time{DateTime: d.Start.DateTime, Zone: d.Start.TimeZone},
-			exchange.Time{DateTime: d.End.DateTime, Zone: d.End.TimeZone})
-	case "invite":
-		err = owner.Invite(d.Event, d.Invite...)
-	case "copy":
-		e, err := owner.Copy(d.Event)
-		return map[string]string{"id": e.ID}, err
-	case "":
-		err = errors.New("do is required")
-	default:
-		err = fmt.Errorf("nobody can do %q", d.Do)
+	if !exchange.CanDo(d.Do) {
+		return nil, fmt.Errorf("nobody can do %q; do is one of %s", d.Do, strings.Join(exchange.Deeds(), ", "))
+	}
+	made, err := s.Exchange.Owner(d.Tenant, d.User).Do(exchange.Deed{Do: d.Do, Event: d.Event, Subject: d.Subject, Body: d.Body,
+		Above: d.Above, Below: d.Below, Start: exchange.Time{DateTime: d.Start.DateTime, Zone: d.Start.TimeZone},
+		End: exchange.Time{DateTime: d.End.DateTime, Zone: d.End.TimeZone}, Invite: d.Invite, Minutes: d.Minutes, Categories: d.Categories,
+		Status: d.ShowAs, Response: d.Response, Calendar: d.Calendar, File: []byte(d.File)})
+	if made != "" {
+		return map[string]string{"id": made}, err
 	}
 	return struct{}{}, err
+}
+
+// doImport takes a calendar file as it is: the body of the request.
+func (s *Server) doImport(r *http.Request) (any, error) {
+	file, err := io.ReadAll(io.LimitReader(r.Body, 5<<20))
+	if err != nil {
+		return nil, err
+	}
+	done, err := s.Exchange.Owner(r.URL.Query().Get("tenant"), r.URL.Query().Get("user")).Import(file)
+	return map[string][]string{"added": done.Added, "updated": done.Updated, "removed": done.Removed, "ignored": done.Ignored}, err
 }

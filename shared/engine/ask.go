@@ -29,6 +29,9 @@ func (t *turn) ask(ctx context.Context) {
 		}
 		s.seen = nil
 		for _, ref := range s.refs() {
+			if s.why == vanished && ref.event == s.step.event {
+				continue // its patch was 404: a deleted event may still answer a GET by id
+			}
 			byID = append(byID, question{s, ref.home, graph.Call{Op: graph.Get, Mailbox: ref.home.Mailbox, Event: ref.event}})
 		}
 	}

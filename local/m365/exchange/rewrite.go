@@ -29,6 +29,9 @@ const (
 
 var rewritings = [...]string{"lightly", "as-web", "as-word"}
 
+// String names the grade, as ParseRewriting reads it.
+func (r Rewriting) String() string { return rewritings[r] }
+
 // ParseRewriting reads lightly, as-web or as-word.
 func ParseRewriting(name string) (Rewriting, bool) {
 	at := slices.Index(rewritings[:], name)

@@ -36,6 +36,13 @@ func (s *Store) SetSwitches(switches Switches) {
 	s.switches = switches
 }
 
+// Switches returns those in force.
+func (s *Store) Switches() Switches {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.switches
+}
+
 type tenant struct {
 	id    string
 	users map[string]*mailbox // by every name, lower case

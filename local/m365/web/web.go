@@ -1,7 +1,9 @@
 // Package web shows the simulator's mailboxes in a browser: a list of them, and
 // each one's week as a calendar, as its owner would see it in Outlook. People can
-// retitle, move, copy and delete events there, which is how a demonstration plays
-// the user who edits what Calbridge wrote.
+// do there what they do in Outlook (exchange.Deed): move, retitle, copy, paste and
+// delete events, write around our text, add attendees, set reminder, category and
+// show-as, answer meetings of others, make a Teams meeting, and import a calendar
+// file. That is how a demonstration plays the user who edits what Calbridge wrote.
 //
 // Pages need no script; they ask the browser to load them again every few
 // seconds. All that events hold is escaped; bodies are shown as text. Changes
@@ -10,7 +12,6 @@ package web
 
 import (
 	"embed"
-	"errors"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -88,58 +89,4 @@ func (p *Pages) render(w http.ResponseWriter, page string, data any) {
 	}
 }
 
-// do carries out what a form asks of an event, then shows the week again.
-func (p *Pages) do(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	if err := r.ParseForm(); err != nil {
-		http.Error(w, "the form could not be read", http.StatusBadRequest)
-		return
-	}
-	tenant, user := r.PostForm.Get("tenant"), r.PostForm.Get("user")
-	if err := edit(p.store, p.store.Owner(tenant, user), tenant, user, r.PostForm); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	http.Redirect(w, r, link(tenant, user, r.PostForm.Get("day")), http.StatusSeeOther)
-}
-
-var errAction = errors.New("no such action")
-
-func edit(store *exchange.Store, owner exchange.Owner, tenant, user string, form url.Values) error {
-	id := form.Get("event")
-	switch form.Get("action") {
-	case "delete":
-		return owner.Delete(id)
-	case "copy":
-		_, err := owner.Copy(id)
-		return err
-	case "retitle":
-		return owner.Retitle(id, form.Get("subject"))
-	case "later":
-		return later(store, owner, tenant, user, id)
-	}
-	return errAction
-}
-
-// later moves an event by a day, as a drag in Outlook would.
-func later(store *exchange.Store, owner exchange.Owner, tenant, user, id string) error {
-	e, err := store.Event(tenant, user, id)
-	if err != nil {
-		return err
-	}
-	start, err := nextDay(e.Start)
-	if err != nil {
-		return err
-	}
-	end, err := nextDay(e.End)
-	if err != nil {
-		return err
-	}
-	return owner.Move(id, start, end)
-}
-
-func nextDay(t exchange.Time) (exchange.Time, error) {
-	at, err := time.Parse("2006-01-02T15:04:05.9999999", t.DateTime)
-	t.DateTime = at.AddDate(0, 0, 1).Format("2006-01-02T15:04:05")
-	return t, err
-}
+func escape(text string) string { return template.HTMLEscapeString(text) }

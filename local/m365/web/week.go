@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
@@ -31,6 +33,38 @@ type card struct {
 	ID, Subject, Time, Place, Body, Title string
 	Class                                 string
 	Row, End                              int
+	Form                                  form
+}
+
+// form is what the fields of a card's form hold.
+type form struct {
+	Start, End, StartZone, EndZone string // for inputs of type datetime-local
+	Reminder                       string // minutes; "" for none
+	ShowAs, Categories, Attendees  string
+	Organizer                      string // of somebody else's meeting, to be answered
+	Response                       string
+	Online                         bool
+}
+
+func formOf(e exchange.Event) form {
+	f := form{Start: minute(e.Start), End: minute(e.End), StartZone: e.Start.Zone, EndZone: e.End.Zone,
+		ShowAs: e.ShowAs, Categories: strings.Join(e.Categories, ", "), Response: e.Response, Online: e.JoinURL != ""}
+	if e.ReminderOn {
+		f.Reminder = strconv.Itoa(e.ReminderMinutes)
+	}
+	var all []string
+	for _, a := range e.Attendees {
+		all = append(all, a.Address.Address)
+	}
+	f.Attendees = strings.Join(all, ", ")
+	if e.Response != "" {
+		f.Organizer = e.Organizer.Address
+	}
+	return f
+}
+
+func minute(t exchange.Time) string {
+	return t.DateTime[:min(len(t.DateTime), len("2006-01-02T15:04"))]
 }
 
 func (p *Pages) week(w http.ResponseWriter, r *http.Request) {
@@ -104,7 +138,7 @@ func (p *Pages) column(start time.Time, events []exchange.Event, shown map[strin
 }
 
 func cardOf(e exchange.Event, start, end time.Time) card {
-	c := card{ID: e.ID, Subject: e.Subject, Body: exchange.Preview(e.Body), Class: "busy", Row: 1, End: 97}
+	c := card{ID: e.ID, Subject: e.Subject, Body: exchange.Preview(e.Body), Class: "busy", Row: 1, End: 97, Form: formOf(e)}
 	if len(e.Locations) > 0 {
 		c.Place = e.Locations[0].Name
 	}
