@@ -28,7 +28,8 @@
 // Every queue function may be called again with the same message, at any time.
 // Every web request may be repeated: PUT, DELETE and binding a tenant are
 // idempotent, POST bookings puts the same revision on the queue again, which
-// changes nothing.
+// changes nothing, and a redrive owes again what is owed already or sends back
+// what is still there.
 //
 // # Logs
 //
@@ -62,8 +63,10 @@ type Deps struct {
 	Tasks         Tasker
 	Status        StatusReader
 	Files         Filer
+	People        Roster
 	Organizations Organizations
 	Directory     Directory
+	Repair        Repairer
 	// Dependencies are asked by Health, under their names.
 	Dependencies map[string]Check
 }
@@ -115,7 +118,8 @@ func (s *Server) install(publicURL string) {
 	health := &health{checks: s.deps.Dependencies, now: s.opts.Now, version: s.opts.Version, commit: s.opts.Commit}
 	bookings := bookings{s.deps.Submit, publicURL}
 	organizations := organizations{s.deps.Organizations, s.deps.Status, s.deps.Tasks}
-	operator := operator{s.deps.Directory, s.deps.Tasks, s.opts.Logger}
+	people := people{s.deps.People}
+	operator := operator{s.deps.Directory, s.deps.Tasks, s.deps.Repair, s.opts.Logger}
 	s.web = []route{
 		// Monitors, anonymously, every few seconds.
 		{"Health", http.MethodGet, "health", health.serve},
@@ -127,9 +131,15 @@ func (s *Server) install(publicURL string) {
 		{"Organizations", http.MethodDelete, "organizations/{organization}", organizations.delete},
 		{"Organizations", http.MethodGet, "organizations/{organization}/bookings", organizations.bookings},
 		{"Organizations", http.MethodGet, "organizations/{organization}/bookings/ics", calendarFile{s.deps.Files}.get},
+		{"Organizations", http.MethodGet, "organizations/{organization}/people", people.list},
+		{"Organizations", http.MethodPut, "organizations/{organization}/people", people.announce},
+		{"Organizations", http.MethodGet, "organizations/{organization}/people/deliveries", people.deliveries},
 		// The operator, by hand.
 		{"Operator", http.MethodGet, "operator/organizations", operator.list},
 		{"Operator", http.MethodPost, "operator/organizations/{organization}/tenant", operator.tenant},
+		{"Operator", http.MethodGet, "operator/rejected", operator.rejected},
+		{"Operator", http.MethodGet, "operator/dead-letters", operator.deadLetters},
+		{"Operator", http.MethodPost, "operator/redrive", operator.redrive},
 	}
 	s.queues = map[string]queueFunction{
 		"/BookingIntake":        {"BookingIntake", bookingIntake(s.deps.Intake)},               // per booking

@@ -21,11 +21,11 @@ type Directory interface {
 	Bind(ctx context.Context, id, tenant, note string) (state.Written, error)
 }
 
-// operator is the function Operator, behind the host's admin key. Its resources
-// rejected, dead-letters and redrive come later and are 404.
+// operator is the function Operator, behind the host's admin key.
 type operator struct {
 	directory Directory
 	tasks     Tasker
+	repair    Repairer
 	log       *slog.Logger
 }
 

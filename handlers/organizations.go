@@ -25,6 +25,8 @@ type StatusReader interface {
 	// after. state.ErrNotFound: the booking was never accepted. engine.ErrBadCursor:
 	// after is none that Status gave out.
 	Status(ctx context.Context, organization, booking, after string, limit int) (engine.Status, error)
+	// StatusWithLedger is Status with every attempt of each delivery.
+	StatusWithLedger(ctx context.Context, organization, booking, after string, limit int) (engine.Status, error)
 }
 
 // organizations is the function Organizations: what lies at and below
@@ -114,10 +116,15 @@ func (o organizations) bookings(ctx context.Context, r *request) answer {
 	if id == "" {
 		return problemAnswer(codeInvalid, "The query parameter id is missing: the booking's id.")
 	}
-	if query.Has("ledger") {
-		return notFound("The ledger is not available over HTTP in this version.")
+	read := o.status.Status
+	switch query.Get("ledger") {
+	case "", "false":
+	case "true":
+		read = o.status.StatusWithLedger
+	default:
+		return problemAnswer(codeInvalid, "The query parameter ledger must be true or false.")
 	}
-	status, err := o.status.Status(ctx, r.organization, id, after, limit)
+	status, err := read(ctx, r.organization, id, after, limit)
 	if errors.Is(err, state.ErrNotFound) {
 		return notFound("No such booking was accepted for this organisation.")
 	}

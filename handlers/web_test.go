@@ -106,7 +106,7 @@ func TestAPanicBehindAWebRouteIs500WithoutItsReason(t *testing.T) {
 func TestUnknownPathsAndMethodsAre404Problems(t *testing.T) {
 	w := newWorld(t, 0, nil)
 	for _, path := range []string{"GET /api/bookings", "DELETE /api/health", "PATCH /api/organizations/acme", "POST /api/organizations/acme/links",
-		"GET /api/organizations/acme/connections", "GET /api/organizations/acme/health", "GET /api/operator/rejected", "POST /api/operator/redrive",
+		"GET /api/organizations/acme/connections", "GET /api/organizations/acme/health", "POST /api/operator/rejected", "GET /api/operator/redrive", "GET /api/operator/dead-letters/bookings",
 		"GET /api/operator/organizations/acme", "GET /api/operator/organizations/acme/tenant", "GET /api/feeds/x", "GET /favicon.ico"} {
 		method, target, _ := strings.Cut(path, " ")
 		w.problem(w.web(method, target, "", ""), 404, "not-found")
@@ -117,11 +117,12 @@ func TestTheStatusOfABookingIsPaged(t *testing.T) {
 	w := newWorld(t, 0, nil)
 	w.status = engine.Status{Booking: "PNR/7"}
 	object(t, w.web("GET", "/api/organizations/acme/bookings?id=PNR%2F7&limit=200&after=x%3Dy", "", ""), 200)
-	object(t, w.web("GET", "/api/organizations/acme/bookings?id=1", "", ""), 200)
-	if diff := cmp.Diff([]string{`status acme PNR/7 "x=y" 200`, `status acme 1 "" 100`}, w.called()); diff != "" {
+	object(t, w.web("GET", "/api/organizations/acme/bookings?id=1&ledger=false", "", ""), 200)
+	object(t, w.web("GET", "/api/organizations/acme/bookings?id=1&ledger=true&limit=5", "", ""), 200)
+	if diff := cmp.Diff([]string{`status acme PNR/7 "x=y" 200`, `status acme 1 "" 100`, `ledger acme 1 "" 5`}, w.called()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	for _, query := range []string{"", "?id=", "?id=1&limit=0", "?id=1&limit=201", "?id=1&limit=x", "?id=1&after=" + strings.Repeat("x", 1025)} {
+	for _, query := range []string{"", "?id=", "?id=1&limit=0", "?id=1&limit=201", "?id=1&limit=x", "?id=1&ledger=1", "?id=1&after=" + strings.Repeat("x", 1025)} {
 		w.problem(w.web("GET", "/api/organizations/acme/bookings"+query, "", ""), 400, "invalid")
 	}
 	w.fail = state.ErrNotFound

@@ -29,6 +29,7 @@ type world struct {
 	*recorder
 	t      *testing.T
 	addr   string
+	store  state.Tables
 	orgs   *state.Organizations
 	logged *log
 	clock  *clock
@@ -45,6 +46,8 @@ type recorder struct {
 	panicking any   // what every call panics with
 	accepted  booking.Booking
 	status    engine.Status
+	lying     engine.Lying
+	count     int
 }
 
 func (r *recorder) note(ctx context.Context, call string, m queue.Message) error {
@@ -105,6 +108,22 @@ func (r *recorder) Status(ctx context.Context, organization, booking, after stri
 	return r.status, r.note(ctx, fmt.Sprintf("status %s %s %q %d", organization, booking, after, limit), queue.Message{})
 }
 
+func (r *recorder) StatusWithLedger(ctx context.Context, organization, booking, after string, limit int) (engine.Status, error) {
+	return r.status, r.note(ctx, fmt.Sprintf("ledger %s %s %q %d", organization, booking, after, limit), queue.Message{})
+}
+
+func (r *recorder) Rejected(ctx context.Context, after string, limit int) (engine.Lying, error) {
+	return r.lying, r.note(ctx, fmt.Sprintf("rejected %q %d", after, limit), queue.Message{})
+}
+
+func (r *recorder) DeadLetters(ctx context.Context, name, after string, limit int) (engine.Lying, error) {
+	return r.lying, r.note(ctx, fmt.Sprintf("dead letters %q %q %d", name, after, limit), queue.Message{})
+}
+
+func (r *recorder) Redrive(ctx context.Context, order engine.Redrive) (int, error) {
+	return r.count, r.note(ctx, fmt.Sprintf("redrive %+v", order), queue.Message{})
+}
+
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -143,14 +162,15 @@ func (l *log) String() string {
 func newWorld(t *testing.T, without Guard, checks map[string]Check) *world {
 	t.Helper()
 	w := &world{recorder: &recorder{}, t: t, logged: &log{}, clock: &clock{now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}}
-	w.orgs = state.NewOrganizations(tables.NewStore(w.clock.Now).Direct(), w.clock.Now)
+	w.store = tables.NewStore(w.clock.Now).Direct()
+	w.orgs = state.NewOrganizations(w.store, w.clock.Now)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.addr = listener.Addr().String()
-	server := New(w.addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Sweep: w, Tasks: w, Status: w, Files: w,
-		Organizations: w.orgs, Directory: w.orgs, Dependencies: checks},
+	server := New(w.addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Sweep: w, Tasks: w, Status: w, Files: w, People: newRoster(w, w.store),
+		Organizations: w.orgs, Directory: w.orgs, Repair: w, Dependencies: checks},
 		&Options{Logger: slog.New(slog.NewJSONHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.clock.Now,
 			Version: "1.2.3", Commit: "abc", Without: without})
 	s := &httptest.Server{Listener: listener, Config: &http.Server{Handler: server}}

@@ -73,10 +73,10 @@ func Run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 func newServer(address string, s settings.Settings, parts parts, o Options, log *slog.Logger) *http.Server {
 	organizations := state.NewOrganizations(parts.tables, o.Now)
 	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar,
-		Organizations: state.NewCachedOrganizations(organizations, o.Now), Recoverer: organizations},
+		Organizations: state.NewCachedOrganizations(organizations, o.Now), Recoverer: organizations, Shelf: parts.bus},
 		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log})
-	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Tasks: e, Status: e, Files: e,
-		Organizations: organizations, Directory: organizations,
+	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Tasks: e, Status: e, Files: e, People: e,
+		Organizations: organizations, Directory: organizations, Repair: e,
 		Dependencies: map[string]handlers.Check{"tables": parts.tables.Ping, "serviceBus": parts.bus.Ping, "graph": parts.reachGraph}},
 		&handlers.Options{Logger: log, Now: o.Now, Version: o.Version, Commit: o.Commit})
 	return &http.Server{

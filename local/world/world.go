@@ -172,7 +172,7 @@ func (w *World) Begin(kind string) *Worker {
 // Engine is one outside of any worker, for what people and timers call: its
 // effects are not stopped at.
 func (w *World) Engine() *engine.Engine {
-	return engine.New(engine.Effects{Tables: w.Tables, Bus: w.Bus, Calendar: w.Calendar, Organizations: w}, w.options())
+	return engine.New(engine.Effects{Tables: w.Tables, Bus: w.Bus, Calendar: w.Calendar, Organizations: w, Shelf: w.Broker.Shelf()}, w.options())
 }
 
 func (w *World) options() *engine.Options {
