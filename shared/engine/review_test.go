@@ -2,16 +2,11 @@ package engine_test
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
-	"github.com/calbridge/calbridge/local/history"
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/world"
 	"github.com/calbridge/calbridge/shared/graph"
@@ -106,43 +101,6 @@ func (r renamed) Do(ctx context.Context, tenant string, calls []graph.Call) []gr
 		out[i] = r.Calendar.Do(ctx, tenant, []graph.Call{c})[0]
 	}
 	return out
-}
-
-// unsure are tables whose answer to a write that was made may be lost.
-type unsure struct {
-	state.Tables
-	lose func(table string) bool
-}
-
-var errLostAnswer = errors.New("the answer was lost")
-
-func (u unsure) Apply(ctx context.Context, table string, changes []state.Change) ([]string, error) {
-	tags, err := u.Tables.Apply(ctx, table, changes)
-	if err == nil && u.lose(table) {
-		return nil, errLostAnswer
-	}
-	return tags, err
-}
-
-// "table transactions with unknown outcome".
-func TestReviewWritesWhoseAnswerIsLost(t *testing.T) {
-	checks := flag.Lookup("rapid.checks").Value.String()
-	if err := flag.Set("rapid.checks", "200"); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = flag.Set("rapid.checks", checks) }()
-	rapid.Check(t, func(t *rapid.T) {
-		w := history.Draw(t)
-		left := 6
-		w.Tables = unsure{w.Tables, func(string) bool {
-			if left > 0 && rapid.IntRange(0, 15).Draw(t, "answer lost") == 0 {
-				left--
-				return true
-			}
-			return false
-		}}
-		history.Run(t, w, 120)
-	})
 }
 
 // A booking that is not there any more is given up, alone.
