@@ -34,6 +34,7 @@ func BenchmarkDeliveries(b *testing.B) {
 				b.ReportMetric(float64(n)/intake.Seconds(), "taken-in/s")
 				b.ReportMetric(float64(n)/s.took.Seconds(), "deliveries/s")
 				b.ReportMetric(float64(s.cpu.Microseconds())/float64(n), "handler-cpu-µs/delivery")
+				b.ReportMetric(float64(s.rest.Microseconds())/float64(n), "rest-cpu-µs/delivery")
 				b.ReportMetric(float64(s.memory)/1e6, "MB-resident-loaded")
 				b.Logf("requests: %v", s.requests)
 			}

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -196,6 +197,7 @@ type served struct {
 	deliveries int
 	took       time.Duration // until the last result was read from the topic
 	cpu        time.Duration // of the handler, from when it was ready
+	rest       time.Duration // CPU of this process: host, broker, tables, simulator, consumer
 	memory     int           // of the handler at the end, bytes
 	requests   map[string]int
 }
@@ -213,7 +215,7 @@ func (r *rig) write(n int) served {
 	ctx, cancel := context.WithCancel(r.b.Context())
 	defer func() { cancel(); _ = client.Close(context.WithoutCancel(ctx)) }()
 	pid := child(r.b)
-	began, before := time.Now(), cpuOf(r.b, pid)
+	began, before, rest := time.Now(), cpuOf(r.b, pid), own(r.b)
 	changes, err := stack.Follow(ctx, client, nil)
 	if err != nil {
 		r.b.Fatal(err)
@@ -221,7 +223,7 @@ func (r *rig) write(n int) served {
 	if err := changes.Wait(ctx, func() bool { return changes.Total() >= n }); err != nil {
 		r.b.Fatal(err)
 	}
-	out := served{deliveries: n, took: time.Since(began)}
+	out := served{deliveries: n, took: time.Since(began), rest: own(r.b) - rest}
 	r.until("rest", func() bool { return len(r.bus.Peek("deliveries")) == 0 })
 	out.cpu, out.requests, out.memory = cpuOf(r.b, pid)-before, r.recorder.take(), resident(r.b, pid)
 	return out
@@ -363,6 +365,16 @@ func cpuOf(b testing.TB, pid int) (sum time.Duration) {
 		}
 	}
 	return sum
+}
+
+// own is the CPU time of this process.
+func own(b testing.TB) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // resident is how much memory a process has, in bytes.
