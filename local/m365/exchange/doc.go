@@ -22,8 +22,20 @@
 //     after the lag that Switches sets.
 //   - Every mail that Exchange would send is recorded (2.7), with who caused it.
 //
+//   - A calendar file is imported by UID and SEQUENCE (Owner.Import); its UID is
+//     kept or wrapped in a GlobalObjectId ([MS-OXCICAL] 2.1.3.1.1.20.26).
+//   - Bodies are rewritten as Switches.Rewriting says (2.2); Teams appends its block,
+//     and taking its link out ends the online meeting.
+//   - A mailbox goes away (SetState) and comes back as it was, with other ids, or
+//     empty (Return).
+//
 // # Guessed
 //
+//   - How Exchange and Outlook rewrite bodies beyond meta tags and CRLF, and the
+//     markup of Teams' block: see Rewriting and teams.go.
+//   - What Outlook does with an equal SEQUENCE, a cancel, attendees: see Owner.Import.
+//   - That a move of a mailbox may give its events new ids and keeps iCalUId, mark
+//     and transactionId: see NewIDs.
 //   - The immutable id is 51 bytes long and starts with AAkALg, as such ids do in
 //     public samples; the contract gives no format for it.
 //   - Codes where the contract has none: end before start and a bad duration are
