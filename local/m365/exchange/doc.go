@@ -11,21 +11,28 @@
 //   - An event has two ids, an immutable and a mutable one, in the formats of 3.6
 //     and 10; either finds it. The mutable one changes when the event moves to
 //     another calendar.
+//
 //   - Every write gives a new change key (2.6). A condition may be "*", or a weak
 //     or strong tag with the 22-byte or the 30-byte form; anything else than a
 //     match is 412 ErrorIrresolvableConflict (2.4).
+//
 //   - Defaults of a fresh event are those of 2.2; times are as in 2.3; bodies are
 //     stored as an HTML document with CRLF line ends.
+//
 //   - transactionId is remembered per mailbox and compared with the content of the
 //     request (2.5). What is unknown there has a switch, see Switches.
+//
 //   - Events are found by an extended property with the comparison rules of 2.8,
 //     after the lag that Switches sets.
+//
 //   - Every mail that Exchange would send is recorded (2.7), with who caused it.
 //
 //   - A calendar file is imported by UID and SEQUENCE (Owner.Import); its UID is
 //     kept or wrapped in a GlobalObjectId ([MS-OXCICAL] 2.1.3.1.1.20.26).
+//
 //   - Bodies are rewritten as Switches.Rewriting says (2.2); Teams appends its block,
 //     and taking its link out ends the online meeting.
+//
 //   - A mailbox goes away (SetState) and comes back as it was, with other ids, or
 //     empty (Return).
 //
