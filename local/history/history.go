@@ -227,6 +227,9 @@ func (h *history) person() {
 		return
 	}
 	e := ours[0]
+	if u, err := h.w.Exchange.User(world.Tenant, h.boxOf(e.ID)); err != nil || u.State != exchange.Ready {
+		return // nobody can open it
+	}
 	owner := h.w.Exchange.Owner(world.Tenant, h.boxOf(e.ID))
 	switch rapid.IntRange(0, 2).Draw(h.T, "person") {
 	case 0:

@@ -199,9 +199,14 @@ func (t *turn) took(s *slot, r graph.Result) {
 		if r.Event.ID == "" {
 			s.result.ID = s.step.event
 		}
-	case r.Err.Kind == graph.Gone && s.step.op == state.OpDelete,
-		s.step.op == state.OpDelete && closedFor(r.Err, s.step.home, s.want.home):
+	case r.Err.Kind == graph.Gone && s.step.op == state.OpDelete:
 		s.fate = done
+	case s.step.op == state.OpDelete && closedFor(r.Err, s.step.home, s.want.home):
+		s.fate = done
+		if s.step.outcome == part && s.why != vanished {
+			// The old name is gone; under today's the event may still be there.
+			s.fate, s.why = open, vanished
+		}
 	case r.Err.Kind == graph.Gone && s.step.op == state.OpPatch && s.why != vanished:
 		s.why = vanished // asks by mark once
 	case r.Err.Duplicate() && s.step.op == state.OpCreate && s.why != duplicated:

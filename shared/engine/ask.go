@@ -117,10 +117,15 @@ func closedFor(err *graph.Error, home, today state.Home) bool {
 }
 
 // do makes calls, at most 20 in one request, each request with its own deadline.
+// Once Graph has asked to wait it makes none.
 func (t *turn) do(ctx context.Context, calls []graph.Call) []graph.Result {
 	const most = 20
 	var out []graph.Result
 	for len(out) < len(calls) {
+		if wait := t.until.Sub(t.now()); wait > 0 {
+			out = append(out, graph.Result{Err: &graph.Error{Kind: graph.Throttled, RetryAfter: wait}})
+			continue
+		}
 		chunk := calls[len(out):min(len(out)+most, len(calls))]
 		call, cancel := context.WithTimeout(ctx, callDeadline)
 		results := t.calendar.Do(call, t.org.State.Tenant, chunk)
@@ -180,13 +185,11 @@ func (t *turn) mergeBodies(ctx context.Context) {
 }
 
 // fields are the parts of the event that a patch sends: what changed since the
-// last confirmed content, or all where that is not known to be there any more.
+// last confirmed content; after a doubt all, and as long as a look is open, since
+// until then a call of ours may still land in between.
 func (s *slot) fields() event.Fields {
-	if s.why != notAsked {
-		k := s.step.keep
-		if k == nil || k.event.ID != s.row.Event || !graph.SameVersion(k.event.ChangeKey, s.row.ChangeKey) {
-			return event.All
-		}
+	if s.why != notAsked || s.row.Look.Nonce != "" {
+		return event.All
 	}
 	return event.Changed(s.row.Print, *s.want.event)
 }

@@ -36,10 +36,12 @@ func (e *Engine) DeadLetter(ctx context.Context, source string, m queue.Message)
 		next.Properties["traceparent"] = trace
 	}
 	if source == queue.Deliveries && round > maxRounds {
-		next.Body = []byte(`{"v":1,"op":"` + opGiveUp + `"}`)
-		next.ScheduledFor = time.Time{}
-		next.Properties = map[string]any{"before": e.now().UTC().Format(time.RFC3339Nano)}
-		next.ID = key.Random()
+		lane, err := key.Parse(m.SessionID)
+		if err != nil {
+			e.log.ErrorContext(ctx, "dead wake-up without a lane dropped", "message", m.ID)
+			return nil
+		}
+		next = giveUpMessage(lane, e.now(), time.Time{})
 	}
 	return e.send(ctx, source, next)
 }
@@ -72,6 +74,14 @@ func (e *Engine) giveUpTask(ctx context.Context, m queue.Message) error {
 	alert := outbound.Alert{ID: key.UUID("alert/task/" + m.ID), Code: "dead-letter", State: "raised",
 		Message: "A task of kind " + orReason(t.Op, "unknown") + " was given up."}
 	return e.send(ctx, queue.Changes, message(alert.Event(e.origin(t.Organization))))
+}
+
+// giveUpMessage tells a lane to give up what it owed before an instant.
+func giveUpMessage(lane key.Key, before, at time.Time) queue.Message {
+	m := wake(lane, at)
+	m.Body = []byte(`{"v":1,"op":"` + opGiveUp + `"}`)
+	m.Properties = map[string]any{"before": before.UTC().Format(time.RFC3339Nano)}
+	return m
 }
 
 // beforeOf reads which debts a give-up means: those made before it.

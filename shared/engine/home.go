@@ -7,6 +7,7 @@ import (
 	"github.com/calbridge/calbridge/shared/booking"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -21,6 +22,9 @@ func (t *turn) settleHome(ctx context.Context) error {
 	}
 	for _, s := range t.slots {
 		s.want.home = t.home
+		if err := t.leaveMailbox(ctx, s); err != nil {
+			return err
+		}
 		if s.fate != open || s.want.event == nil || t.home.Mailbox == booking.Normal(t.info.Address) {
 			continue
 		}
@@ -39,7 +43,7 @@ func (t *turn) learnHome(ctx context.Context, tenant string) error {
 	for _, s := range t.slots {
 		needed = needed || wanted(s)
 	}
-	if !needed {
+	if s, _ := closed(facts{org: t.org, known: t.known}); !needed || s != "" {
 		return nil
 	}
 	if t.info.Address == "" {
@@ -95,6 +99,7 @@ func (t *turn) shareMailbox(ctx context.Context, s *slot) error {
 		s.want = s.want.without(Skipped, reasonDuplicate)
 		return nil
 	}
+	// Whoever else has the mailbox claims it too, and gives the claim back on moving.
 	holder, err := t.bookings.Claim(ctx, t.info.Organization, s.row.Booking, t.home.Mailbox, t.lane, invited(s.b))
 	if err != nil {
 		return err
@@ -103,6 +108,33 @@ func (t *turn) shareMailbox(ctx context.Context, s *slot) error {
 		s.want = s.want.without(Skipped, reasonDuplicate)
 	}
 	return nil
+}
+
+// leaveMailbox gives back the claim on a mailbox that the target has moved out of,
+// and owes the booking to the others on it: who had to stand back may have the
+// event now.
+func (t *turn) leaveMailbox(ctx context.Context, s *slot) error {
+	old := s.row.Home
+	if s.fate != open || old.Mailbox == "" || t.home.Mailbox == "" || old == t.home || len(s.b.Targets()) < 2 {
+		return nil
+	}
+	held, err := t.bookings.Release(ctx, t.info.Organization, s.row.Booking, old.Mailbox, t.lane)
+	if err != nil || !held {
+		return err
+	}
+	var messages []queue.Message
+	for _, other := range s.body.Targets {
+		if other.Lane == t.lane {
+			continue
+		}
+		debt := state.Debt{Lane: state.Lane{Key: other.Lane}, Delivery: other.Delivery, Booking: s.row.Booking, Ends: s.row.Ends,
+			Priority: state.Bulk, Due: t.start, Nonce: state.NewDebt(t.start)}
+		if err := t.lanes.Owe(ctx, debt); err != nil {
+			return err
+		}
+		messages = append(messages, wake(other.Lane, time.Time{}))
+	}
+	return t.send(ctx, queue.Deliveries, messages...)
 }
 
 // invited are the lanes of those who are to get a booking now.
@@ -126,6 +158,13 @@ func (t *turn) fail(s *slot, err *graph.Error) {
 		t.until = later(t.until, t.now().Add(wait+time.Duration(t.jitter()*float64(time.Second))))
 		s.fate = throttled
 	case graph.Unreachable:
+		if err.Reason == graph.ReasonNotFound && t.home == t.info.Home && !t.stale && t.info.ResolvedAddress == t.info.Address {
+			t.stale = true // the mailbox may have another name by now: ask again by the address
+		}
+		if t.stale && err.Reason == graph.ReasonNotFound {
+			s.fate, s.surely = postponed, true
+			return
+		}
 		t.refuse(s, orReason(err.Reason, graph.ReasonUnavailable))
 	case graph.Invalid:
 		s.alert = err.Code

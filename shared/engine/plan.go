@@ -58,6 +58,9 @@ type step struct {
 // mine says that the row's intent is this very attempt's.
 func plan(row state.Delivery, w want, why cause, seen []found, mine bool) step {
 	respected := respects(row, w)
+	if w.hold && nothingNew(row, w, mine) {
+		return step{op: state.OpNone, outcome: quiet, generation: row.Generation}
+	}
 	if w.hold {
 		return attempt(row, w, mine, step{op: state.OpNone, event: row.Event, home: row.Home, state: w.state, reason: w.reason})
 	}
@@ -86,7 +89,7 @@ func plan(row state.Delivery, w want, why cause, seen []found, mine bool) step {
 		s.generation = rise(died)
 	case w.event == nil:
 		s.op = state.OpDelete
-	case keep != "" && home != w.home:
+	case keep != "" && home != w.home && !w.past:
 		s.op, s.outcome = state.OpDelete, part // first out of the old mailbox
 	case keep == "":
 		return planCreate(row, w, why, mine, died)
@@ -96,6 +99,16 @@ func plan(row state.Delivery, w want, why cause, seen []found, mine bool) step {
 		s.op = state.OpPatch
 	}
 	return attempt(row, w, mine, s)
+}
+
+// nothingNew reports whether a closed calendar leaves nothing to say: only a look
+// is due, or what is in the calendar is of this revision. Switching off by itself
+// makes no files.
+func nothingNew(row state.Delivery, w want, mine bool) bool {
+	if mine || row.Intent.Op != "" {
+		return false
+	}
+	return row.Debt == "" || row.State == Written && row.Event != "" && row.Revision >= w.revision && !w.says
 }
 
 // planCreate is plan where something is wanted and nothing of ours is there.

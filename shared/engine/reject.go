@@ -10,6 +10,7 @@ import (
 	"maps"
 
 	"github.com/calbridge/calbridge/shared/booking"
+	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/outbound"
 	"github.com/calbridge/calbridge/shared/queue"
 )
@@ -27,24 +28,56 @@ func (e *Engine) reject(ctx context.Context, m queue.Message, bad *booking.Inval
 	}
 	out := m
 	if out.ID == "" {
-		out.ID = outbound.Rejected{Faults: faults}.Event(e.origin("")).ID
+		out.ID = key.UUID("rejected/" + key.Random())
 	}
-	out.Properties = maps.Clone(m.Properties)
-	if out.Properties == nil {
-		out.Properties = map[string]any{}
-	}
-	out.Properties["reason"], out.Properties["faults"] = faults[0].Code, string(text)
-	err = e.send(ctx, queue.Rejected, out)
-	if errors.Is(err, queue.ErrTooLarge) {
-		if out, err = compressed(out); err == nil {
-			err = e.send(ctx, queue.Rejected, out)
-		}
-	}
-	if err != nil {
+	if err := e.keep(ctx, out, faults[0].Code, string(text)); err != nil {
 		return err
 	}
 	e.log.WarnContext(ctx, "booking rejected", "message", out.ID, "organization", bad.Organization, "faults", len(bad.Faults))
 	return e.send(ctx, queue.Changes, message(outbound.Rejected{MessageID: out.ID, ID: bad.ID, Faults: faults}.Event(e.origin(bad.Organization))))
+}
+
+// maxForeign is how many bytes of the sender's own properties are kept.
+const maxForeign = 16 << 10
+
+// keep puts a rejected message on its queue. One that filled the bus's limit by
+// itself has no room for what is added: then it is compressed, and what is beside
+// its body goes, the faults last before the reason.
+func (e *Engine) keep(ctx context.Context, m queue.Message, reason, faults string) error {
+	own := maps.Clone(m.Properties)
+	if own == nil || sizeOf(own) > maxForeign {
+		own = map[string]any{}
+	}
+	m.Properties = withProperties(own, map[string]any{"reason": reason, "faults": faults})
+	small, err := compressed(m)
+	if err != nil {
+		return err
+	}
+	bare := queue.Message{ID: m.ID, Body: m.Body, Properties: map[string]any{"reason": reason}}
+	err = queue.ErrTooLarge
+	for _, form := range []queue.Message{m, small, bare, {ID: m.ID, Body: m.Body}} {
+		if err = e.send(ctx, queue.Rejected, form); !errors.Is(err, queue.ErrTooLarge) {
+			return err
+		}
+	}
+	return err
+}
+
+func withProperties(p, more map[string]any) map[string]any {
+	maps.Copy(p, more)
+	return p
+}
+
+// sizeOf estimates how many bytes properties take.
+func sizeOf(properties map[string]any) int {
+	n := 0
+	for name, v := range properties {
+		n += len(name) + 16
+		if text, ok := v.(string); ok {
+			n += len(text)
+		}
+	}
+	return n
 }
 
 func (e *Engine) origin(organization string) outbound.Origin {

@@ -53,6 +53,11 @@ func (t *turn) saveResults(ctx context.Context) error {
 			return err
 		}
 	}
+	if t.stale {
+		if err := t.lanes.ForgetHome(ctx, t.lane); err != nil {
+			return err
+		}
+	}
 	if t.until.After(t.start) && t.until != t.info.NotBefore {
 		return t.lanes.SetNotBefore(ctx, t.lane, t.until)
 	}
@@ -158,7 +163,7 @@ func (t *turn) conclude(s *slot, u *state.Update) {
 	default:
 		*a = forget(*a)
 		if s.step.reason != reasonByUser {
-			a.ByUser = state.ByUser{}
+			a.ByUser.When = "" // another time or status: only "never" still holds
 		}
 	}
 	t.clearDebt(s, u)

@@ -11,17 +11,26 @@ import (
 )
 
 // Sweep wakes the lanes of bookings that were fanned out more than ten minutes
-// ago and still owe, so that a wake-up that was lost is repaired. It looks back
-// over a day of slots: one request per slot, one per booking in it, one per lane
-// of the booking.
+// ago and still owe, so that a wake-up that was lost is repaired. It goes on where
+// it came to the last time, a week back at most: two requests, one per slot, one
+// per booking in it, one per lane of the booking.
 func (e *Engine) Sweep(ctx context.Context) error {
-	const back = 24 * time.Hour
+	const back = 7 * 24 * time.Hour
 	now := e.now()
-	var errs []error
-	for at := now.Add(-back); at.Add(state.SlotLength).Before(now.Add(-state.SlotLength)); at = at.Add(state.SlotLength) {
-		errs = append(errs, e.sweepSlot(ctx, at, now))
+	last, err := e.due.Swept(ctx)
+	if err != nil {
+		return err
 	}
-	return errors.Join(errs...)
+	first := later(last, now.Add(-back)).Truncate(state.SlotLength)
+	end := now.Add(-state.SlotLength).Truncate(state.SlotLength) // of what is ten minutes old
+	slots := max(0, int(end.Sub(first)/state.SlotLength))
+	err = e.each(ctx, slots, func(ctx context.Context, i int) error {
+		return e.sweepSlot(ctx, first.Add(time.Duration(i)*state.SlotLength), now)
+	})
+	if err != nil || slots == 0 {
+		return err
+	}
+	return e.due.SetSwept(ctx, end)
 }
 
 func (e *Engine) sweepSlot(ctx context.Context, slot, now time.Time) error {

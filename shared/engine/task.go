@@ -134,8 +134,12 @@ func (e *Engine) paced(from time.Time, i int) time.Time {
 // backfillLane owes a lane what is current or upcoming, in bulk, and wakes it.
 func (e *Engine) backfillLane(ctx context.Context, org organization.Organization, lane key.Key) error {
 	since := e.now().AddDate(0, 0, -org.BackfillPastDays)
-	owed, err := e.oweLane(ctx, lane, since, func(d state.Delivery) bool { return d.Debt == "" })
-	if err != nil || len(owed) == 0 {
+	waiting := false // owed by a backfill that died before it woke, or by live work
+	owed, err := e.oweLane(ctx, lane, since, func(d state.Delivery) bool {
+		waiting = waiting || d.Debt != ""
+		return d.Debt == ""
+	})
+	if err != nil || len(owed) == 0 && !waiting {
 		return err
 	}
 	return e.send(ctx, queue.Deliveries, wake(lane, time.Time{}))
@@ -148,8 +152,8 @@ func (e *Engine) probe(ctx context.Context, org organization.Organization, lane 
 	if err != nil {
 		return err
 	}
-	if row.Address == "" || org.State.Tenant == "" {
-		return nil
+	if state, _ := closed(facts{org: org, known: true}); row.Address == "" || state != "" {
+		return nil // switching on looks at everything anew
 	}
 	call, cancel := context.WithTimeout(ctx, callDeadline)
 	defer cancel()
@@ -173,15 +177,13 @@ func (e *Engine) probeTomorrow(ctx context.Context, organization string, lane ke
 }
 
 // KeepAlive enqueues the re-checks of unreachable mailboxes that are due. It reads
-// the slots of the last two days.
+// the slots of the last week.
 func (e *Engine) KeepAlive(ctx context.Context) error {
-	const back = 48 * time.Hour
+	const back = 7 * 24 * time.Hour
 	now := e.now()
-	var errs []error
-	for at := now.Add(-back); !at.After(now); at = at.Add(state.ProbeSlot) {
-		errs = append(errs, e.probeSlot(ctx, at))
-	}
-	return errors.Join(errs...)
+	return e.each(ctx, int(back/state.ProbeSlot)+1, func(ctx context.Context, i int) error {
+		return e.probeSlot(ctx, now.Add(-time.Duration(i)*state.ProbeSlot))
+	})
 }
 
 func (e *Engine) probeSlot(ctx context.Context, at time.Time) error {

@@ -56,6 +56,9 @@ type want struct {
 	revision      int64
 	// hold means that the calendar may not or cannot be touched: what is there stays.
 	hold bool
+	// says means that a closed calendar is told of also where nothing of the booking
+	// changed: what is there should go, or the delivery is given up.
+	says bool
 	// past means that the booking is too long over to be created; what exists is
 	// still updated.
 	past bool
@@ -90,7 +93,7 @@ func decide(f facts) want {
 			w.state, w.reason = retirement(f.row)
 		}
 		if state, reason := closed(f); open && state != "" {
-			w.state, w.reason, w.hold = state, reason, true
+			w.state, w.reason, w.hold, w.says = state, reason, true, true
 		}
 		return w
 	}

@@ -51,6 +51,7 @@ type turn struct {
 	known  bool
 	home   state.Home // today's; zero until it is known
 	learnt bool       // home is news to the lane row
+	stale  bool       // the mailbox that the lane row names is not there any more
 	// verdict on the mailbox that is news to the lane row; empty when there is none.
 	verdict string
 	slots   []*slot
@@ -104,7 +105,16 @@ func (t *turn) serve(ctx context.Context) error {
 	if err := t.open(ctx); err != nil {
 		return err
 	}
-	if len(t.slots) > 0 {
+	if t.info.Target == "" && len(t.slots) > 0 {
+		// Nobody: the lane of a target that was only in a revision which another
+		// overtook before its debts were written. Nothing was ever said of it.
+		for _, s := range t.slots {
+			s.fate, s.step.outcome = done, quiet
+		}
+		if err := t.saveResults(ctx); err != nil {
+			return err
+		}
+	} else if len(t.slots) > 0 {
 		if err := t.load(ctx); err != nil {
 			return err
 		}
@@ -125,8 +135,8 @@ func (t *turn) run(ctx context.Context) error {
 		switch {
 		case s.look != nil:
 			s.why = lookDue
-		case s.row.Intent.InDoubt():
-			s.why = inDoubt
+		case s.row.Intent.InDoubt(), s.row.Look.Nonce != "" && s.row.Event == "" && s.want.event != nil:
+			s.why = inDoubt // also while a look is open: what it is to find may be there already
 		}
 		t.recover(s)
 		s.adopt()
@@ -184,9 +194,31 @@ func (t *turn) open(ctx context.Context) (err error) {
 		t.until = t.info.NotBefore
 		return nil
 	}
-	slots, err := t.read(ctx, pick(owed, t.start))
+	picks := pick(owed, t.start)
+	slots, err := t.read(ctx, picks)
+	if err != nil {
+		return err
+	}
 	t.slots = alone(slots)
-	return err
+	return t.strays(ctx, picks, slots)
+}
+
+// strays keeps owed rows whose delivery is not there, or cannot be read, from
+// blocking the lane: the operator's recovery brings back what is missing.
+func (t *turn) strays(ctx context.Context, picks []picked, slots []*slot) error {
+	for i, s := range slots {
+		if s != nil {
+			continue
+		}
+		t.log.ErrorContext(ctx, "owed rows without a readable delivery dropped", "lane", t.lane, "delivery", picks[i].delivery)
+		if err := t.lanes.Drop(ctx, t.lane, picks[i].rows()); err != nil {
+			return err
+		}
+		for _, o := range picks[i].rows() {
+			delete(t.left, o.Row)
+		}
+	}
+	return nil
 }
 
 // picked is a delivery that is due, with its owed rows.
@@ -195,6 +227,17 @@ type picked struct {
 	debts    []state.Owed
 	look     *state.Owed
 }
+
+func (p picked) rows() []state.Owed {
+	if p.look == nil {
+		return p.debts
+	}
+	return append(p.debts[:len(p.debts):len(p.debts)], *p.look)
+}
+
+// maxSettled is how many owed rows of one delivery a turn takes away: with what
+// else changes they fit into a transaction. The rest finds nothing owed later.
+const maxSettled = 90
 
 // pick groups owed rows by delivery and takes the first 20 that are due, in the
 // order of the rows.
@@ -212,8 +255,9 @@ func pick(owed []state.Owed, now time.Time) []picked {
 		i, ok := at[o.Delivery]
 		switch {
 		case !ok:
-		case !o.Look:
+		case !o.Look && len(out[i].debts) < maxSettled:
 			out[i].debts = append(out[i].debts, o)
+		case !o.Look:
 		case !o.Due.After(now):
 			out[i].look = &o
 		}
@@ -227,6 +271,9 @@ func (t *turn) read(ctx context.Context, picks []picked) ([]*slot, error) {
 	slots := make([]*slot, len(picks))
 	err := t.each(ctx, len(picks), func(ctx context.Context, i int) error {
 		d, err := t.lanes.Delivery(ctx, t.lane, picks[i].delivery)
+		if errors.Is(err, state.ErrNotFound) || errors.Is(err, state.ErrCorrupt) {
+			return nil // see strays
+		}
 		if err != nil {
 			return err
 		}
@@ -243,13 +290,13 @@ func (t *turn) read(ctx context.Context, picks []picked) ([]*slot, error) {
 // alone leaves a delivery whose attempts died twice to a turn of its own, so that
 // what kills the process kills no other delivery's turn.
 func alone(slots []*slot) []*slot {
-	const deaths = 2
+	const deaths = 2 // the first attempt counts as 0, and its intent is still there
 	var quiet []*slot
 	for i, s := range slots {
 		if s == nil {
 			continue
 		}
-		if s.stored.Intent.Attempt < deaths {
+		if s.stored.Intent.Op == "" || s.stored.Intent.Attempt+1 < deaths {
 			quiet = append(quiet, s)
 		} else if i == 0 {
 			return slots[:1]
@@ -289,7 +336,7 @@ func (t *turn) load(ctx context.Context) (err error) {
 	err = t.each(ctx, len(t.slots), func(ctx context.Context, i int) (err error) {
 		s := t.slots[i]
 		s.body, err = t.bookings.Get(ctx, t.info.Organization, s.row.Booking)
-		if errors.Is(err, state.ErrNotFound) {
+		if errors.Is(err, state.ErrNotFound) || errors.Is(err, state.ErrCorrupt) {
 			t.lost(s)
 			return nil
 		}
@@ -301,6 +348,9 @@ func (t *turn) load(ctx context.Context) (err error) {
 	for _, s := range t.slots {
 		if s.fate == open && s.body.Revision > 0 {
 			t.safely(ctx, s, func() { t.decide(s) })
+			if s.fate == postponed {
+				t.lost(s) // what panics for a day is given up
+			}
 		}
 	}
 	return nil
@@ -325,20 +375,20 @@ func (t *turn) decide(s *slot) {
 	s.want = decide(facts{org: t.org, known: t.known, booking: b, kind: t.info.Kind, target: t.info.Target, lane: t.info, row: s.row, now: t.start})
 	if why, ok := t.gaveUp(s); ok && !s.want.hold {
 		s.want = s.want.held(ICS, reasonGaveUp)
-		s.alert = why
+		s.want.says, s.alert = true, why
 	}
 }
 
 // lost keeps a delivery whose booking is not in the tables until it gives up:
 // nothing can be decided about it.
 func (t *turn) lost(s *slot) {
-	s.want = want{revision: s.row.Revision}.held(ICS, reasonGaveUp)
+	s.want = want{revision: s.row.Revision, says: true}.held(ICS, reasonGaveUp)
 	code, ok := t.gaveUp(s)
 	if !ok {
 		s.fate = postponed
 		return
 	}
-	s.alert = code
+	s.fate, s.alert = open, code
 }
 
 // leaveBehind forgets an event in a tenant that the organisation is no longer
@@ -401,8 +451,26 @@ func (t *turn) wakeAgain(ctx context.Context) error {
 	if at.Before(t.until) {
 		at = t.until
 	}
-	if !at.After(t.now()) {
-		at = time.Time{} // at once
+	now := t.now()
+	const soon = time.Second // a clock that lags must not send us round and round
+	if at.After(now) {
+		at = later(at, now.Add(soon))
 	}
-	return t.send(ctx, queue.Deliveries, wake(t.lane, at))
+	if !t.giveUp.IsZero() && !at.After(later(now, t.until)) {
+		return t.send(ctx, queue.Deliveries, giveUpMessage(t.lane, t.giveUp, at)) // not all is given up yet
+	}
+	if !at.After(now) {
+		return t.send(ctx, queue.Deliveries, wake(t.lane, time.Time{}))
+	}
+	// A wake-up that is on its way for then is enough, else those of a lane that has
+	// something later would pile up. One that is due any moment is not counted on:
+	// clocks differ.
+	const skew = time.Minute
+	if t.info.Wake.After(now.Add(skew)) && !t.info.Wake.After(at) {
+		return nil
+	}
+	if err := t.send(ctx, queue.Deliveries, wake(t.lane, at)); err != nil || at.Before(now.Add(skew)) {
+		return err
+	}
+	return t.lanes.SetWake(ctx, t.lane, at)
 }

@@ -106,11 +106,36 @@ func (b *Bookings) SetFannedOut(ctx context.Context, row Booking) error {
 	return nil
 }
 
+// Release gives back a lane's claim on a mailbox in a booking and reports whether
+// it had one.
+func (b *Bookings) Release(ctx context.Context, organization, id, mailbox string, lane key.Key) (bool, error) {
+	partition, row := claimKeys(organization, id, mailbox)
+	e, err := b.tables.Get(ctx, tableBookings, partition, row)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("state.Release: %w", err)
+	}
+	if e.Props["lane"] != lane.String() {
+		return false, nil
+	}
+	_, err = b.tables.Apply(ctx, tableBookings, []Change{{Delete, Entity{Partition: partition, Row: row, ETag: e.ETag}}})
+	if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrPrecondition) {
+		return false, fmt.Errorf("state.Release: %w", err)
+	}
+	return err == nil, nil
+}
+
+func claimKeys(organization, id, mailbox string) (partition, row string) {
+	return key.Booking(organization, id).String(), "m" + key.Of("mailbox", strings.ToLower(mailbox)).String()
+}
+
 // Claim makes a lane the holder of a mailbox in a booking, if nobody holds it or
 // its holder is no longer one of targets, and returns the holder. People who are
 // known by different addresses of one mailbox get one event between them.
 func (b *Bookings) Claim(ctx context.Context, organization, id, mailbox string, lane key.Key, targets []Target) (key.Key, error) {
-	partition, row := key.Booking(organization, id).String(), "m"+key.Of("mailbox", strings.ToLower(mailbox)).String()
+	partition, row := claimKeys(organization, id, mailbox)
 	claim := Change{Insert, Entity{Partition: partition, Row: row, Props: map[string]any{"v": version, "lane": lane.String()}}}
 	_, err := b.tables.Apply(ctx, tableBookings, []Change{claim})
 	if err == nil {

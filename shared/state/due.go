@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -51,6 +52,31 @@ func (d *Due) Slot(ctx context.Context, at time.Time) ([]FannedOut, error) {
 		out[i] = FannedOut{organization, booking, slot, e.Row}
 	}
 	return out, nil
+}
+
+const sweptPartition = "swept"
+
+// Swept is the instant up to which all slots were looked at; zero when none was.
+func (d *Due) Swept(ctx context.Context) (time.Time, error) {
+	e, err := d.tables.Get(ctx, tableDue, sweptPartition, "")
+	if errors.Is(err, ErrNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("state.Swept: %w", err)
+	}
+	at, _ := e.Props["until"].(time.Time)
+	return at, nil
+}
+
+// SetSwept remembers it.
+func (d *Due) SetSwept(ctx context.Context, at time.Time) error {
+	_, err := d.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{Partition: sweptPartition,
+		Props: map[string]any{"v": version, "until": at.UTC()}}}})
+	if err != nil {
+		return fmt.Errorf("state.SetSwept: %w", err)
+	}
+	return nil
 }
 
 // Done takes a booking from its slot.

@@ -52,6 +52,8 @@ type Lane struct {
 	// Home answers for ResolvedAddress; both are empty until the first write.
 	Home            Home
 	ResolvedAddress string
+	// Wake is when the latest wake-up that was scheduled comes; zero when none was.
+	Wake time.Time
 	// Probe is when an unreachable mailbox is looked at again; zero when never.
 	Probe time.Time
 	// NotBefore is the UTC instant until which Graph asked to be left alone.
@@ -164,9 +166,10 @@ func parseLane(lane key.Key, e Entity) Lane {
 	account, _ := e.Props["account"].(bool)
 	notBefore, _ := e.Props["notBefore"].(time.Time)
 	probe, _ := e.Props["probe"].(time.Time)
+	wake, _ := e.Props["wake"].(time.Time)
 	return Lane{Key: lane, Organization: s("organization"), Kind: s("kind"), Target: s("target"), Address: s("address"),
 		Account: account, Standing: parseStanding(e), Verdict: s("verdict"),
-		Home: Home{s("tenant"), s("mailbox")}, ResolvedAddress: s("resolved"), NotBefore: notBefore, Probe: probe}
+		Home: Home{s("tenant"), s("mailbox")}, ResolvedAddress: s("resolved"), NotBefore: notBefore, Probe: probe, Wake: wake}
 }
 
 // Debt is what intake adds to a lane.
@@ -212,9 +215,11 @@ func (l *Lanes) Owe(ctx context.Context, d Debt) error {
 			Props: map[string]any{"v": version}}},
 	}
 	if d.Lane.Target != "" {
-		changes = append(changes, Change{InsertOrMerge, Entity{Partition: partition, Row: laneRow, Props: map[string]any{"v": version,
-			"organization": d.Lane.Organization, "kind": d.Lane.Kind, "target": d.Lane.Target, "address": d.Lane.Address,
-			"account": d.Lane.Account}}})
+		lane := map[string]any{"v": version, "organization": d.Lane.Organization, "kind": d.Lane.Kind, "target": d.Lane.Target}
+		if d.Lane.Address != "" { // a booking that names none takes nobody's away
+			lane["address"], lane["account"] = d.Lane.Address, d.Lane.Account
+		}
+		changes = append(changes, Change{InsertOrMerge, Entity{Partition: partition, Row: laneRow, Props: lane}})
 	}
 	_, err := l.tables.Apply(ctx, tableLanes, changes)
 	if err != nil {
@@ -226,6 +231,32 @@ func (l *Lanes) Owe(ctx context.Context, d Debt) error {
 // SetNotBefore remembers until when Graph asked to be left alone.
 func (l *Lanes) SetNotBefore(ctx context.Context, lane key.Key, until time.Time) error {
 	return l.setTime(ctx, lane, "notBefore", until)
+}
+
+// ForgetHome makes the lane ask again which mailbox answers for its address.
+func (l *Lanes) ForgetHome(ctx context.Context, lane key.Key) error {
+	_, err := l.tables.Apply(ctx, tableLanes, []Change{{InsertOrMerge, Entity{Partition: lane.String(), Row: laneRow,
+		Props: map[string]any{"v": version, "resolved": ""}}}})
+	if err != nil {
+		return fmt.Errorf("state: lane row %s: %w", lane, err)
+	}
+	return nil
+}
+
+// SetWake remembers when the wake-up comes that was just scheduled.
+func (l *Lanes) SetWake(ctx context.Context, lane key.Key, at time.Time) error {
+	return l.setTime(ctx, lane, "wake", at)
+}
+
+// Drop takes owed rows away. One that is gone already is as good.
+func (l *Lanes) Drop(ctx context.Context, lane key.Key, owed []Owed) error {
+	for _, o := range owed {
+		_, err := l.tables.Apply(ctx, tableLanes, []Change{{Delete, Entity{Partition: lane.String(), Row: o.Row}}})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("state.Drop lane %s: %w", lane, err)
+		}
+	}
+	return nil
 }
 
 // SetProbe remembers when an unreachable mailbox is looked at again.
@@ -355,7 +386,7 @@ func parseDelivery(e Entity) (Delivery, error) {
 	var d Delivery
 	if doc, _ := e.Props["doc"].(string); doc != "" {
 		if err := json.Unmarshal([]byte(doc), &d); err != nil {
-			return Delivery{}, fmt.Errorf("state: delivery row %s: %w", e.Row, err)
+			return Delivery{}, fmt.Errorf("state: delivery row %s: %w: %w", e.Row, ErrCorrupt, err)
 		}
 	}
 	k, err := key.Parse(e.Row[1:])
