@@ -145,6 +145,9 @@ func (t *turn) run(ctx context.Context) error {
 	for range rounds {
 		t.ask(ctx)
 		t.plan()
+		if err := t.brake(ctx); err != nil {
+			return err
+		}
 		t.mergeBodies(ctx)
 		if err := t.saveIntents(ctx); err != nil {
 			return err
