@@ -42,7 +42,7 @@ race-light: ## the race detector over all packages that do not link Graph's mode
 	@CGO_ENABLED=1 go test -short -race $$(comm -23 <(go list ./... | sort) <($(models)))
 
 race: ## the race detector over the rest; minutes, and 5 GB of memory
-	@CGO_ENABLED=1 go test -short -race $$($(models))
+	@CGO_ENABLED=1 go test -short -race $$(comm -12 <(CGO_ENABLED=1 go list -race ./... | sort) <($(models)))
 
 bench: ## the figures of docs/performance.md
 	@go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./local/bench

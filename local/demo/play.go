@@ -25,6 +25,8 @@ type Player struct {
 	out   io.Writer
 	all   *stack.Changes
 
+	printing sync.Mutex
+
 	mu       sync.Mutex
 	accepted map[string]time.Time // when the step under way was accepted, by booking
 }
@@ -171,7 +173,12 @@ func (p *Player) latest(s Step, user string) (stack.Change, bool) {
 	return p.all.Latest(stack.Target{Organization: s.Booking.Organization, Booking: s.Booking.ID, User: user})
 }
 
-func (p *Player) printf(format string, args ...any) { fmt.Fprintf(p.out, format, args...) }
+// printf is called by the player and by the reader of the topic.
+func (p *Player) printf(format string, args ...any) {
+	p.printing.Lock()
+	defer p.printing.Unlock()
+	fmt.Fprintf(p.out, format, args...)
+}
 
 // ErrDiffers means that something was not as expected.
 var ErrDiffers = errors.New("not everything came out as expected")

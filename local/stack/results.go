@@ -94,7 +94,7 @@ func (c *Changes) read(ctx context.Context, receiver *azservicebus.Receiver) {
 	}
 }
 
-// take keeps one event.
+// take keeps one event. Who waits hears of it after each has seen it.
 func (c *Changes) take(body []byte) {
 	change, err := parse(body)
 	if err != nil {
@@ -103,20 +103,23 @@ func (c *Changes) take(body []byte) {
 	c.mu.Lock()
 	known := c.seen[change.ID]
 	c.seen[change.ID] = true
-	if !known {
-		c.total++
-		if change.Type != "calbridge.delivery.v1" {
-			c.others = append(c.others, change)
-		} else if change.Sequence > c.latest[change.Target()].Sequence {
-			c.latest[change.Target()] = change
-		}
-		close(c.news)
-		c.news = make(chan struct{})
-	}
 	c.mu.Unlock()
-	if !known && c.each != nil {
+	if known {
+		return
+	}
+	if c.each != nil {
 		c.each(change)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.total++
+	if change.Type != "calbridge.delivery.v1" {
+		c.others = append(c.others, change)
+	} else if change.Sequence > c.latest[change.Target()].Sequence {
+		c.latest[change.Target()] = change
+	}
+	close(c.news)
+	c.news = make(chan struct{})
 }
 
 func parse(body []byte) (Change, error) {
