@@ -18,6 +18,7 @@ import (
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/world"
+	"github.com/calbridge/calbridge/shared/announce"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/queue"
 )
@@ -281,7 +282,7 @@ func (h *history) move() {
 // a mailbox.
 func (h *history) eligibility() {
 	h.closed = true
-	switch rapid.IntRange(0, 3).Draw(h.T, "eligibility") {
+	switch rapid.IntRange(0, 4).Draw(h.T, "eligibility") {
 	case 0:
 		h.reconcile()
 		h.w.Org.Sync = !h.w.Org.Sync
@@ -291,8 +292,24 @@ func (h *history) eligibility() {
 	case 2, 3:
 		states := []exchange.State{exchange.Ready, exchange.Unlicensed, exchange.OutsideScope, exchange.OnPremises}
 		h.mailbox(h.email[rapid.SampledFrom(h.users()).Draw(h.T, "user")], rapid.SampledFrom(states).Draw(h.T, "state"))
+	case 4:
+		h.announce(rapid.SampledFrom(h.users()).Draw(h.T, "user"), rapid.Bool().Draw(h.T, "active"))
 	}
 	h.Logf("sync %v, module %v", h.w.Org.Sync, h.w.Org.Module)
+}
+
+// announce says whether somebody is active, again until it is heard.
+func (h *history) announce(user string, active bool) {
+	h.Logf("%s is active: %v", user, active)
+	const tries = 20
+	var err error
+	for range tries {
+		err = h.w.Engine().Announce(context.Background(), world.Organization, []announce.Person{{User: user, Active: &active}})
+		if err == nil {
+			return
+		}
+	}
+	h.Fatal(err)
 }
 
 func (h *history) mailbox(address string, s exchange.State) {
@@ -314,6 +331,7 @@ func (h *history) open() {
 	h.reconcile()
 	h.w.Org.Sync, h.w.Org.Module = true, true
 	for _, user := range h.users() {
+		h.announce(user, true)
 		h.mailbox(user+"@acme.example", exchange.Ready)
 		h.mailbox(user+".new@acme.example", exchange.Ready)
 	}

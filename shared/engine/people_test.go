@@ -101,6 +101,21 @@ func TestInactiveWhileSyncIsOffLeavesTheEventUntilTheWayIsOpen(t *testing.T) {
 	expect(t, w, "b", "aino", "removed", "inactive")
 }
 
+func TestAUsersDeletionOutlastsATimeOfInactivity(t *testing.T) {
+	w := written(t)
+	if err := w.Exchange.Owner(world.Tenant, "aino@acme.example").Delete(w.Ours("b", "aino")[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	revise(t, w, 2, "A2") // finds out
+	settle(t, w)
+	expect(t, w, "b", "aino", "skipped", "removed-by-user")
+	for _, yes := range []bool{false, true} {
+		tell(t, w, active("aino", yes))
+		settle(t, w)
+	}
+	expect(t, w, "b", "aino", "skipped", "removed-by-user")
+}
+
 func TestATurnThatReadSomebodyAsActiveIsPutRight(t *testing.T) {
 	w := newWorld(t, exchange.Switches{})
 	revise(t, w, 1, "A")

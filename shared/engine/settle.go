@@ -162,7 +162,7 @@ func (t *turn) conclude(s *slot, u *state.Update) {
 	case s.want.hold: // the last confirmed event stays, named
 	default:
 		*a = forget(*a)
-		if s.step.reason != reasonByUser {
+		if s.step.reason != reasonByUser && s.step.reason != reasonInactive {
 			a.ByUser.When = "" // another time or status: only "never" still holds
 		}
 	}
