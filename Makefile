@@ -7,7 +7,7 @@ export GOFLAGS = -trimpath -buildvcs=false
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test unit race-light race bench fuzz package vet azurite readers once clean
+.PHONY: help run test unit race-light race bench soak fuzz package vet azurite readers once clean
 
 VERSION ?= dev
 COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
@@ -46,6 +46,9 @@ race: ## the race detector over the rest; minutes, and 5 GB of memory
 
 bench: ## the figures of docs/performance.md
 	@go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./local/bench
+
+soak: ## very many bookings under faults and kills: BOOKINGS (100000), SEED, DURATION of sending (8m)
+	@BOOKINGS=$${BOOKINGS:-100000} DURATION=$${DURATION:-8m} go test -count 1 -v -timeout 20m ./local/soak
 
 fuzz: ## every fuzz test for FUZZTIME (10s)
 	@grep -rlE '^func Fuzz' --include=*_test.go . | while read -r file; do \
