@@ -85,8 +85,8 @@ func (e *Engine) redriveBooking(ctx context.Context, organization, id string) (i
 }
 
 // redrivePerson owes a person what is current and upcoming, behind live work, and
-// wakes the lane; also when all of it is owed already, for a wake-up may be lost.
-// It counts what was not owed before.
+// wakes the lane. What is owed already is owed anew: it may wait for a later
+// attempt, or its wake-up be lost.
 func (e *Engine) redrivePerson(ctx context.Context, organization, user string) (int, error) {
 	org, err := e.orgs.Organization(ctx, organization)
 	if err != nil {
@@ -169,6 +169,8 @@ func (r *redriving) decide(ctx context.Context, p queue.Place, m queue.Stored) (
 	if err == nil {
 		err = r.send(ctx, to, back)
 	}
+	// What fits no more with the mark is far over what a booking may be: it would only
+	// be rejected again.
 	if errors.Is(err, queue.ErrTooLarge) || errors.Is(err, errUnreadable) {
 		r.log.WarnContext(ctx, "not redriven", "queue", p.Queue, "message", m.ID, "error", err)
 		return r.leave(ctx, p, m)

@@ -46,7 +46,8 @@ func (l *Ledger) Add(ctx context.Context, lane key.Key, at time.Time, entries []
 			if err != nil {
 				return fmt.Errorf("state.Ledger: %w", err)
 			}
-			row := fmt.Sprintf("%s%013d%s", e.Delivery, at.UnixMilli(), key.Random())
+			// The index keeps the attempts of one invocation in their order.
+			row := fmt.Sprintf("%s%013d%02d%s", e.Delivery, at.UnixMilli(), i, key.Random())
 			changes[i] = Change{Insert, Entity{Partition: lane.String(), Row: row, Props: map[string]any{"v": version, "doc": string(doc)}}}
 		}
 		if _, err := l.tables.Apply(ctx, ledgerTable(at), changes); err != nil {
