@@ -39,6 +39,8 @@ type Options struct {
 	Version, Commit string
 	// Now defaults to time.Now.
 	Now func() time.Time
+	// Unpaced is the engine's option of that name; only a benchmark sets it.
+	Unpaced bool
 }
 
 // Run serves until ctx ends and then returns nil. Any error is fatal. stdout
@@ -74,7 +76,7 @@ func newServer(address string, s settings.Settings, parts parts, o Options, log 
 	organizations := state.NewOrganizations(parts.tables, o.Now)
 	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar,
 		Organizations: state.NewCachedOrganizations(organizations, o.Now), Recoverer: organizations, Shelf: parts.bus},
-		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log})
+		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log, Unpaced: o.Unpaced})
 	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Tasks: e, Status: e, Files: e, People: e,
 		Organizations: organizations, Directory: organizations, Repair: e,
 		Dependencies: map[string]handlers.Check{"tables": parts.tables.Ping, "serviceBus": parts.bus.Ping, "graph": parts.reachGraph}},

@@ -24,6 +24,7 @@ import (
 
 	"github.com/calbridge/calbridge/infra"
 	"github.com/calbridge/calbridge/local/bench/tape"
+	"github.com/calbridge/calbridge/local/host"
 	"github.com/calbridge/calbridge/local/m365"
 	"github.com/calbridge/calbridge/local/m365/entra"
 	"github.com/calbridge/calbridge/local/m365/exchange"
@@ -45,10 +46,14 @@ type rig struct {
 	tables   *tables.Server
 	m365     *m365.Server
 	front    map[string]string // setting by name, for the host
+	launcher host.Launcher     // nil starts the packaged binary
 	recorder recorder
 }
 
-func newRig(b testing.TB) *rig {
+func newRig(b testing.TB) *rig { return newRigOver(b, nil) }
+
+// newRigOver is a rig whose Microsoft 365 has these options.
+func newRigOver(b testing.TB, o *m365.Options) *rig {
 	b.Helper()
 	settings, err := stack.ReadSettings("../../local.settings.sample.json")
 	if err != nil {
@@ -58,7 +63,7 @@ func newRig(b testing.TB) *rig {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := &rig{b: b, settings: settings, app: app(b), m365: m365.New(nil),
+	r := &rig{b: b, settings: settings, app: app(b), m365: m365.New(o),
 		bus: servicebus.New(servicebus.Options{Topology: servicebus.FromResources(resources)})}
 	if r.busAt, err = r.bus.Listen("127.0.0.1:0"); err != nil {
 		b.Fatal(err)
@@ -99,7 +104,7 @@ func (r *rig) host(disabled ...string) *stack.Stack {
 	for _, name := range disabled {
 		override["AzureWebJobs."+name+".Disabled"] = "true"
 	}
-	s, err := stack.Start(r.b.Context(), stack.Options{App: r.app, Settings: r.settings, Override: override,
+	s, err := stack.Start(r.b.Context(), stack.Options{App: r.app, Settings: r.settings, Override: override, Launcher: r.launcher,
 		Environment: func(name string) (string, bool) { value, ok := r.front[name]; return value, ok }})
 	if err != nil {
 		r.b.Fatal(err)
