@@ -48,6 +48,9 @@ func (e *Engine) File(ctx context.Context, organizationID, id, kind, target stri
 	if err != nil {
 		return File{}, err
 	}
+	if !b.Scheduled() && d.State != ICS {
+		return File{}, ics.ErrUnscheduled // there never was a file to take back
+	}
 	in := fileInput(org, b, kind, target, d, e.now())
 	content, err := ics.File(in)
 	if err != nil {
@@ -65,12 +68,36 @@ func fileInput(org organization.Organization, b booking.Booking, kind, target st
 	if resolved, err := b.Resolve(org.TimeZone); err == nil {
 		b = resolved
 	} // else it was refused, or its zone changed since: the file says so
-	in := ics.Input{Method: ics.Publish, UID: orReason(row.ICalUID, ics.UID(row.Key)), Stamp: now, Booking: b,
+	in := ics.Input{Method: ics.Request, UID: orReason(row.ICalUID, ics.UID(row.Key)), Stamp: now, Booking: b,
 		Event: event.Project(b, o), Options: o}
-	if b.Status == booking.Cancelled || !invited {
+	if org.Invitations {
+		in.Organizer, in.Attendees = parties(b)
+	}
+	if in.Organizer.Address == "" || len(in.Attendees) == 0 {
+		in.Method, in.Organizer, in.Attendees = ics.Publish, ics.Party{}, nil
+	}
+	if b.Status == booking.Cancelled || !invited || withheld(b, t) != "" {
 		in.Method = ics.Cancel
 	}
 	return in
+}
+
+// parties are a booking's organizer and all others who are to get it, as far as
+// they have an address.
+func parties(b booking.Booking) (ics.Party, []ics.Attendee) {
+	var organizer ics.Party
+	var attendees []ics.Attendee
+	for _, t := range b.Targets() {
+		p := ics.Party{Name: t.Person.Name, Address: t.Person.Email}
+		switch {
+		case p.Address == "" || !t.Person.Participates():
+		case t.Person.Role == booking.Organizer && organizer.Address == "":
+			organizer = p
+		default:
+			attendees = append(attendees, ics.Attendee{Party: p, Optional: t.Person.Role == booking.Optional})
+		}
+	}
+	return organizer, attendees
 }
 
 // file is the calendar file that goes along with a result in state ics; nil where

@@ -134,3 +134,48 @@ func TestTheFileOfAWrittenBookingHasTheEventsUID(t *testing.T) {
 		t.Errorf("no time: %v", err)
 	}
 }
+
+func TestAFileIsTakenBackFromWhoIsNoLongerMeant(t *testing.T) {
+	for name, change := range map[string]map[string]any{
+		"not assigned any more":  {"people": []person{someone("aino").with("assigned", false)}},
+		"not scheduled any more": {"start": nil, "end": nil},
+		"not on it any more":     {"people": []person{someone("bert")}},
+	} {
+		w := newWorld(t, exchange.Switches{})
+		w.Org.Sync = false
+		revise(t, w, 1, "A")
+		settle(t, w)
+		importLast(t, w)
+		send(t, w, bookingOf(t, "b", 2, change))
+		settle(t, w)
+		last, _ := w.Last("b", "aino")
+		if last.State != "ics" || last.ICS == nil || last.ICS.Method != "CANCEL" {
+			t.Errorf("%s: %+v %+v, want a CANCEL", name, last, last.ICS)
+			continue
+		}
+		importLast(t, w)
+		if got := mailbox(w); len(got) > 0 {
+			t.Errorf("%s: %v is left", name, got)
+		}
+	}
+}
+
+func TestWhoIsNotMeantGetsNoFileWhileSyncIsOff(t *testing.T) {
+	w := newWorld(t, exchange.Switches{})
+	w.Org.Sync = false
+	send(t, w, bookingOf(t, "b", 1, map[string]any{"people": []person{someone("aino").with("assigned", false)}}))
+	settle(t, w)
+	expect(t, w, "b", "aino", "skipped", "not-assigned")
+}
+
+func TestAFileIsAnInvitationWhereTheOrganisationAskedForThem(t *testing.T) {
+	w := newWorld(t, exchange.Switches{})
+	w.Org.Sync, w.Org.Invitations = false, true
+	people := []person{someone("bert").with("role", "organizer"), someone("aino")}
+	send(t, w, bookingOf(t, "b", 1, map[string]any{"people": people}))
+	settle(t, w)
+	last, _ := w.Last("b", "aino")
+	if last.ICS == nil || last.ICS.Method != "REQUEST" || !strings.Contains(last.ICS.Content, "mailto:bert@acme.example") {
+		t.Errorf("%+v", last.ICS)
+	}
+}

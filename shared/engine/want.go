@@ -97,19 +97,24 @@ func decide(f facts) want {
 		}
 		return w
 	}
-	if state, reason := closed(f); state != "" {
+	state, reason := closed(f)
+	if why := withheld(f.booking, target); why != "" && reason != reasonModuleOff {
+		w.state, w.reason = Skipped, why
+		if f.row.State == ICS && !open {
+			w.state, w.reason = ICS, f.row.Reason // takes the file back
+		}
+		if open && state != "" {
+			w.state, w.reason, w.hold, w.says = state, reason, true, true
+		}
+		return w
+	}
+	if state != "" {
 		w.state, w.reason, w.hold = state, reason, true
 		return w
 	}
 	switch {
 	case target.Kind == key.Room:
 		return w.without(ICS, reasonNotConnected)
-	case !target.Person.Participates():
-		return w.without(Skipped, reasonNotAssigned)
-	case f.booking.Start == nil:
-		return w.without(Skipped, reasonNotScheduled)
-	case duplicate(f.booking, target):
-		return w.without(Skipped, reasonDuplicate)
 	case personal(f.lane):
 		return w.without(ICS, reasonPersonal)
 	case f.booking.Recurrence != nil:
@@ -123,6 +128,22 @@ func decide(f facts) want {
 	ends, timed := event.Ends(f.booking, f.org.TimeZone)
 	w.past = timed && ends.Before(f.now.AddDate(0, 0, -f.org.BackfillPastDays))
 	return w
+}
+
+// withheld tells why somebody on a booking gets neither event nor file of it now;
+// empty when they do.
+func withheld(b booking.Booking, t booking.Target) string {
+	switch {
+	case t.Kind != key.User:
+		return ""
+	case !t.Person.Participates():
+		return reasonNotAssigned
+	case b.Start == nil:
+		return reasonNotScheduled
+	case duplicate(b, t):
+		return reasonDuplicate
+	}
+	return ""
 }
 
 // without is w with nothing in the calendar and that result.
