@@ -32,8 +32,10 @@ func (e *Engine) DeadLetter(ctx context.Context, source string, m queue.Message)
 	next := queue.Message{ID: fmt.Sprintf("%s.%d", baseID(m), round), SessionID: m.SessionID, Subject: m.Subject,
 		ContentType: m.ContentType, Body: m.Body, ScheduledFor: e.now().Add(e.backoff(int(round), time.Minute, time.Hour)),
 		Properties: map[string]any{"round": round}}
-	if trace, ok := m.Properties["traceparent"]; ok {
-		next.Properties["traceparent"] = trace
+	for _, name := range []string{queue.TraceProperty, afterProperty} {
+		if v, ok := m.Properties[name]; ok {
+			next.Properties[name] = v
+		}
 	}
 	if source == queue.Deliveries && round > maxRounds {
 		lane, err := key.Parse(m.SessionID)

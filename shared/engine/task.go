@@ -40,6 +40,10 @@ const (
 	lanesPerPage   = 200
 )
 
+// afterProperty tells a backfill of an organisation after which of its people it
+// goes on.
+const afterProperty = "after"
+
 // message puts a task into the session of its lane, or of its organisation.
 func (t task) message(at time.Time) queue.Message {
 	session := t.Lane
@@ -82,7 +86,7 @@ func (e *Engine) task(ctx context.Context, t task, m queue.Message) error {
 		return fmt.Errorf("organisation of a task: %w", err)
 	}
 	if t.Lane == "" && t.Op == opBackfill {
-		after, _ := m.Properties["after"].(string)
+		after, _ := m.Properties[afterProperty].(string)
 		return e.backfillPage(ctx, t, after)
 	}
 	lane, err := key.Parse(t.Lane)
@@ -117,7 +121,7 @@ func (e *Engine) backfillPage(ctx context.Context, t task, after string) error {
 	}
 	if next != "" {
 		rest := t.message(e.paced(now, lanesPerPage))
-		rest.Properties = map[string]any{"after": next}
+		rest.Properties = map[string]any{afterProperty: next}
 		messages = append(messages, rest)
 	}
 	return e.send(ctx, queue.MailboxTasks, messages...)
