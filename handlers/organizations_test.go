@@ -180,3 +180,12 @@ func TestTheOperatorsListIsPagedAndHoldsNoAddress(t *testing.T) {
 		w.problem(w.web("GET", "/api/operator/organizations"+query, "", ""), 400, "invalid")
 	}
 }
+
+func TestASemicolonInAQueryIsPartOfItsValue(t *testing.T) {
+	w := newWorld(t, 0, nil)
+	w.web("GET", "/api/organizations/acme/bookings?id=a;b", "", "") // as the host writes id=a%3Bb
+	if calls := w.called(); len(calls) != 1 || !strings.Contains(calls[0], "a;b") {
+		t.Errorf("calls %q", calls)
+	}
+	w.problem(w.web("GET", "/api/organizations/acme/people?user=%zz", "", ""), 400, "invalid")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/url"
 	"reflect"
 	"regexp"
 	"runtime"
@@ -94,6 +95,10 @@ func (s *Server) serveWeb(w http.ResponseWriter, r *http.Request, id string) {
 		write(w, id, notFound("There is nothing here, or not in this version, or not for this method."))
 		return
 	}
+	if !readableQuery(r) {
+		write(w, id, problemAnswer(codeInvalid, "The query could not be read: encode it as RFC 3986 says."))
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
 	defer cancel()
 	ctx = queue.WithTrace(ctx, traceParent(r.Header))
@@ -108,6 +113,16 @@ func (s *Server) serveWeb(w http.ResponseWriter, r *http.Request, id string) {
 		log.Debug("request done", "status", answer.status)
 	}
 	write(w, id, answer)
+}
+
+// readableQuery makes the query one that can be read as a whole, and reports
+// whether it is. The host decodes a query and writes it again without encoding a
+// semicolon, at which net/url drops the pair in silence: a filter would be gone,
+// and a list would show everybody.
+func readableQuery(r *http.Request) bool {
+	r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, ";", "%3B")
+	_, err := url.ParseQuery(r.URL.RawQuery)
+	return err == nil
 }
 
 var (

@@ -91,7 +91,7 @@ func TestBookingsUnderFaultsAndKillsAreNeitherLostNorDoubledNorMailed(t *testing
 		len(f.bookings), f.sent, found.deliveries, fed.Seconds(), time.Since(s.began).Seconds(), s.Clock.Now().Sub(s.began).Round(time.Minute), f.kills, s.Host.Restarts(), s.Host.Hosts(), s.hits())
 	fmt.Printf("soak: lost %d, double %d, left %d, mails %d, dead %d\n", found.lost, found.double, found.left, found.mails, found.dead)
 	if len(f.bookings) < count {
-		fmt.Printf("soak: only %d of %d bookings were sent in the time there is\n", len(f.bookings), count)
+		t.Errorf("only %d of %d bookings were sent in the time there is", len(f.bookings), count)
 	}
 }
 

@@ -32,7 +32,7 @@ func (e *Engine) DeadLetter(ctx context.Context, source string, m queue.Message)
 	next := queue.Message{ID: fmt.Sprintf("%s.%d", baseID(m), round), SessionID: m.SessionID, Subject: m.Subject,
 		ContentType: m.ContentType, Body: m.Body, ScheduledFor: e.now().Add(e.backoff(int(round), time.Minute, time.Hour)),
 		Properties: map[string]any{"round": round}}
-	for _, name := range []string{queue.TraceProperty, afterProperty} {
+	for _, name := range []string{queue.TraceProperty, afterProperty, chainProperty} {
 		if v, ok := m.Properties[name]; ok {
 			next.Properties[name] = v
 		}

@@ -41,8 +41,11 @@ const (
 )
 
 // afterProperty tells a backfill of an organisation after which of its people it
-// goes on.
-const afterProperty = "after"
+// goes on, and which backfill it is.
+const (
+	afterProperty = "after"
+	chainProperty = "chain"
+)
 
 // message puts a task into the session of its lane, or of its organisation.
 func (t task) message(at time.Time) queue.Message {
@@ -86,8 +89,7 @@ func (e *Engine) task(ctx context.Context, t task, m queue.Message) error {
 		return fmt.Errorf("organisation of a task: %w", err)
 	}
 	if t.Lane == "" && t.Op == opBackfill {
-		after, _ := m.Properties[afterProperty].(string)
-		return e.backfillPage(ctx, t, after)
+		return e.backfillPage(ctx, t, m)
 	}
 	lane, err := key.Parse(t.Lane)
 	if err != nil {
@@ -106,23 +108,43 @@ func (e *Engine) task(ctx context.Context, t task, m queue.Message) error {
 
 // backfillPage sends a task for each of 200 lanes of an organisation, spread over
 // ten seconds, and one to go on with the next 200 after that: 20 lanes a second.
-// It reads one page of people and sends two times.
-func (e *Engine) backfillPage(ctx context.Context, t task, after string) error {
+// It reads one page of people and one row, writes that row, and sends once.
+//
+// A newer backfill of the organisation takes over: the older one ends at its next
+// page, since all of its lanes have their turn in the newer one, and the newer one
+// begins where the older one's turns end. So the limit holds for both together.
+func (e *Engine) backfillPage(ctx context.Context, t task, m queue.Message) error {
+	after, _ := m.Properties[afterProperty].(string)
+	chain, _ := m.Properties[chainProperty].(string)
+	run, err := e.due.Backfill(ctx, t.Organization)
+	if err != nil {
+		return err
+	}
+	if after != "" && chain != run.Chain {
+		return nil
+	}
+	if after == "" {
+		chain = baseID(m)
+	}
 	lanes, next, err := e.people.Lanes(ctx, t.Organization, after, lanesPerPage)
 	if err != nil {
 		return err
 	}
-	now := e.now()
+	from := later(e.now(), run.Until)
 	messages := make([]queue.Message, 0, len(lanes)+1)
 	for i, lane := range lanes {
 		one := t
 		one.Lane = lane.String()
-		messages = append(messages, one.message(e.paced(now, i)))
+		messages = append(messages, one.message(e.paced(from, i)))
 	}
 	if next != "" {
-		rest := t.message(e.paced(now, lanesPerPage))
-		rest.Properties = map[string]any{afterProperty: next}
+		rest := t.message(e.paced(from, len(lanes)))
+		rest.Properties = map[string]any{afterProperty: next, chainProperty: chain}
 		messages = append(messages, rest)
+	}
+	until := from.Add(time.Duration(len(lanes)) * time.Second / lanesPerSecond)
+	if err := e.due.SetBackfill(ctx, t.Organization, state.Backfill{Chain: chain, Until: until}); err != nil {
+		return err
 	}
 	return e.send(ctx, queue.MailboxTasks, messages...)
 }

@@ -122,3 +122,36 @@ func TestATaskNobodyKnowsIsNoPoison(t *testing.T) {
 		t.Errorf("%d dead letters", n)
 	}
 }
+
+func TestTwoBackfillsOfAnOrganisationKeepTheLimitTogether(t *testing.T) {
+	w := newWorld(t, exchange.Switches{})
+	var people []person
+	for i := range 450 {
+		people = append(people, someone(fmt.Sprintf("p%03d", i)))
+	}
+	send(t, w, bookingOf(t, "b", 1, map[string]any{"people": people, "status": "cancelled"}))
+	settle(t, w)
+	order := func() {
+		if err := w.Engine().Reconcile(t.Context(), world.Organization, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	order()
+	for second := range 90 {
+		if second == 25 {
+			order() // while the first one's turns are given out
+		}
+		w.Advance(time.Second)
+		turns := 0
+		for w.Begin(world.Task) != nil {
+			w.Finish()
+			turns++
+		}
+		if turns > 22 { // twenty lanes, and a page of each
+			t.Fatalf("%d lanes had their turn in second %d", turns, second)
+		}
+	}
+	if n := len(w.Broker.Peek(queue.MailboxTasks)); n > 0 {
+		t.Errorf("%d tasks are left", n)
+	}
+}

@@ -79,6 +79,39 @@ func (d *Due) SetSwept(ctx context.Context, at time.Time) error {
 	return nil
 }
 
+// Backfill is how far the turns of an organisation's backfill are given out.
+type Backfill struct {
+	Chain string    // which backfill it is
+	Until time.Time // UTC instant at which the last turn that was given out ends
+}
+
+const backfillPartition = "backfill"
+
+// Backfill reads it; a zero one when there never was a backfill.
+func (d *Due) Backfill(ctx context.Context, organization string) (Backfill, error) {
+	e, err := d.tables.Get(ctx, tableDue, backfillPartition, organization)
+	if errors.Is(err, ErrNotFound) {
+		return Backfill{}, nil
+	}
+	if err != nil {
+		return Backfill{}, fmt.Errorf("state.Backfill: %w", err)
+	}
+	var b Backfill
+	b.Chain, _ = e.Props["chain"].(string)
+	b.Until, _ = e.Props["until"].(time.Time)
+	return b, nil
+}
+
+// SetBackfill stores it.
+func (d *Due) SetBackfill(ctx context.Context, organization string, b Backfill) error {
+	_, err := d.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{Partition: backfillPartition, Row: organization,
+		Props: map[string]any{"v": version, "chain": b.Chain, "until": b.Until.UTC()}}}})
+	if err != nil {
+		return fmt.Errorf("state.SetBackfill: %w", err)
+	}
+	return nil
+}
+
 // Done takes a booking from its slot.
 func (d *Due) Done(ctx context.Context, f FannedOut) error {
 	_, err := d.tables.Apply(ctx, tableDue, []Change{{Delete, Entity{Partition: f.slot, Row: f.row}}})
