@@ -35,6 +35,15 @@ var groups = [][]string{
 	{"ENTRA_CLIENT_SECRET", "ENTRA_CLIENT_CERTIFICATE", "ENTRA_MANAGED_IDENTITY"},
 }
 
+// lookup finds a setting as the handler will; the host gives it its port.
+func (s Settings) lookup(name string) (string, bool) {
+	if name == "FUNCTIONS_CUSTOMHANDLER_PORT" {
+		return "1", true
+	}
+	value, ok := s[name]
+	return value, ok
+}
+
 // over puts the environment's values over those of s, and leaves out what is
 // empty. Names that s does not have are not looked up.
 func (s Settings) over(environment func(string) (string, bool)) Settings {

@@ -17,6 +17,7 @@ import (
 	"github.com/calbridge/calbridge/local/m365/entra"
 	"github.com/calbridge/calbridge/local/servicebus"
 	"github.com/calbridge/calbridge/local/tables"
+	"github.com/calbridge/calbridge/shared/settings"
 )
 
 // Permission is the only application permission of the app (design.md, Permissions).
@@ -177,6 +178,10 @@ func (s *Stack) startHost(o Options) error {
 		s.Settings["ALLOWED_RETURN_ORIGINS"] = "http://" + address
 	}
 	maps.Copy(s.Settings, o.Override)
+	// The handler would refuse them too, and the host start it again and again.
+	if _, err := settings.Read(s.Settings.lookup); err != nil {
+		return err
+	}
 	h, err := host.New(o.App, host.Options{
 		Addr: address, Env: append(o.Settings.inherited(), s.Settings.list()...), Now: s.Clock.Now,
 		Launcher: o.Launcher, PerFunctionGroup: o.PerFunctionGroup, Log: o.Log,
