@@ -85,8 +85,12 @@ func TestLiveWorkComesBeforeBulk(t *testing.T) {
 	w.Finish()
 	send(t, w, bookingOf(t, "live", 1, moved))
 	take(t, w)
+	from := len(w.Effects)
 	begin(t, w, world.Write)
 	w.Finish()
+	if n := count(w, from); n["graph create ×1"] != 1 {
+		t.Errorf("the live booking is not alone in its turn: %v", n)
+	}
 	if last, _ := w.Last("live", "aino"); last.State != "written" {
 		t.Errorf("the live booking waits behind bulk: %+v", last)
 	}

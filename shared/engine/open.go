@@ -52,6 +52,7 @@ func (t *turn) strays(ctx context.Context, picks []picked, slots []*slot) error 
 // picked is a delivery that is due, with its owed rows.
 type picked struct {
 	delivery key.Key
+	live     bool
 	debts    []state.Owed
 	look     *state.Owed
 }
@@ -68,15 +69,19 @@ func (p picked) rows() []state.Owed {
 const maxSettled = 90
 
 // pick groups owed rows by delivery and takes the first 20 that are due, in the
-// order of the rows.
+// order of the rows: live ones, or where none is due, bulk. A turn that serves live
+// work takes no bulk along, since its $batch would take that much longer.
 func pick(owed []state.Owed, now time.Time) []picked {
 	var out []picked
 	at := map[key.Key]int{}
 	for _, o := range owed {
 		_, seen := at[o.Delivery]
+		if len(out) > 0 && out[0].live && o.Priority > state.Live {
+			continue // bulk waits for a turn of its own
+		}
 		if !seen && !o.Due.After(now) && len(out) < maxRows {
 			at[o.Delivery] = len(out)
-			out = append(out, picked{delivery: o.Delivery})
+			out = append(out, picked{delivery: o.Delivery, live: o.Priority == state.Live})
 		}
 	}
 	for _, o := range owed {
