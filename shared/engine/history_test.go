@@ -252,7 +252,7 @@ func TestNothingDueButSomethingLaterIsWokenForIt(t *testing.T) {
 	expect(t, w, "b", "aino", "removed", "cancelled")
 }
 
-func TestALateLookDoesNotEndInTheAttemptThatOrdersANewOne(t *testing.T) {
+func TestALatePatchIsOverwrittenAlsoWhereTheLookIsDueFirst(t *testing.T) {
 	w, k := ready(t, exchange.Switches{}, "send changes")
 	w.Step(k, world.Kill)
 	revise(t, w, 2, "B")

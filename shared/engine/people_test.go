@@ -255,8 +255,8 @@ func TestPeopleAndTheirDeliveriesArePaged(t *testing.T) {
 			break
 		}
 	}
-	if n, err := state.NewPeople(w.Tables).Count(t.Context(), world.Organization); len(seen) != 250 || pages != 2 || n != 250 || err != nil {
-		t.Errorf("%d people on %d pages, %d counted, %v", len(seen), pages+1, n, err)
+	if len(seen) != 250 || pages != 2 {
+		t.Errorf("%d people on %d pages", len(seen), pages+1)
 	}
 
 	for i := range 5 {

@@ -9,7 +9,7 @@
 // earlier one put into a calendar, and one with METHOD:CANCEL removes it (T7).
 // [UID] is Outlook's own form, which its import keeps as it is: the event that
 // Outlook makes of our file has the same iCalUId, and is found and adopted by it
-// (A16). What other programs do with a UID, see [Wrapped].
+// (A16). What other programs do with a UID, see graph.WrappedUID.
 //
 // SEQUENCE follows the revision, see [Sequence]. Where two files have the same
 // one, the later DTSTAMP is the later version (RFC 5546 2.1.5).

@@ -1,7 +1,6 @@
 package ics_test
 
 import (
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"math"
@@ -136,17 +135,6 @@ func TestOurUIDIsOneThatOutlookKeeps(t *testing.T) {
 	}
 	if other := ics.UID(key.Delivery("acme", "PNR-7QX/1", key.User, "u-18")); other == uid {
 		t.Error("two people have one UID")
-	}
-}
-
-// The example of MS-ASEMAIL 4.3.
-func TestAForeignUIDIsWrappedAsOutlookDoes(t *testing.T) {
-	want, err := base64.StdEncoding.DecodeString("BAAAAIIA4AB0xbcQGoLgCAAAAAAAAAAAAAAAAAAAAAAAAAAAMwAAAHZDYWwtVWlkAQAAAHs4MTQxMkQzQy0yQTI0LTRFOUQtQjIwRS0xMUY3QkJFOTI3OTl9AA==")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := ics.Wrapped("{81412D3C-2A24-4E9D-B20E-11F7BBE92799}"); got != strings.ToUpper(hex.EncodeToString(want)) {
-		t.Error(got)
 	}
 }
 

@@ -19,13 +19,6 @@ const outlook = "040000008200E00074C5B7101A82E008"
 // such a UID, and wraps any other (MS-OXCICAL 2.1.3.1.1.20.26).
 func UID(delivery key.Key) string { return globalObjectID(delivery[:]) }
 
-// Wrapped is the iCalUId under which Outlook keeps a UID that is not in its own
-// form. Ours is; a program between a file and Outlook may still have wrapped it,
-// so whoever looks for an imported event looks for both.
-func Wrapped(uid string) string {
-	return globalObjectID([]byte("vCal-Uid\x01\x00\x00\x00" + uid + "\x00"))
-}
-
 func globalObjectID(data []byte) string {
 	var size [4]byte
 	binary.LittleEndian.PutUint32(size[:], uint32(len(data)))

@@ -101,13 +101,6 @@ func Find(name string) (Entry, bool) {
 	return Entry{}, false
 }
 
-// Closes reports whether a name is a reason of ics: what may keep a calendar out
-// of reach, and so what a person's mailbox may be said to be.
-func Closes(name string) bool {
-	e, ok := Find(name)
-	return ok && e.May(ICS)
-}
-
 // May reports whether a state can carry the reason.
 func (e Entry) May(state string) bool {
 	for _, s := range e.States {

@@ -128,9 +128,6 @@ func TestEveryStateCanBeSaid(t *testing.T) {
 			t.Errorf("%s/%s: %q, want %q", test.state, test.reason, got, test.want)
 		}
 	}
-	if reason.Closes(reason.Cancelled) || reason.Closes("") || reason.Closes("ok") || !reason.Closes(reason.PersonalMailbox) {
-		t.Error("Closes is not the reasons of ics")
-	}
 }
 
 func TestTheListCannotBeChangedByItsReaders(t *testing.T) {

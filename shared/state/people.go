@@ -119,15 +119,6 @@ func (p *People) List(ctx context.Context, organization string, after key.Key, l
 	return items, next, nil
 }
 
-// Count is how many people an organisation has. It reads them all.
-func (p *People) Count(ctx context.Context, organization string) (int, error) {
-	rows, err := p.tables.Query(ctx, tablePeople, Span{Partition: organization})
-	if err != nil {
-		return 0, fmt.Errorf("state.CountPeople: %w", err)
-	}
-	return len(rows), nil
-}
-
 func parsePerson(e Entity) (Person, error) {
 	lane, err := key.Parse(e.Row)
 	if err != nil {
