@@ -26,6 +26,8 @@ type TokenError struct {
 	RetryAfter time.Duration
 	// CorrelationID names the attempt in the tenant's own sign-in logs.
 	CorrelationID string
+	// Claims is a challenge that the next sign-in has to pass on; "" for none.
+	Claims string
 	// Reason is ours, a constant, where nothing was asked.
 	Reason string
 	Cause  error // of the context
