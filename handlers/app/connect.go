@@ -46,7 +46,7 @@ func connect(s settings.Settings, now func() time.Time) (parts, error) {
 	if err != nil {
 		return parts{}, fmt.Errorf("ENTRA_*: %w", err)
 	}
-	calendar, err := msgraph.New(app, &msgraph.Options{Endpoint: s.GraphEndpoint, Now: now})
+	calendar, err := msgraph.New(msgraph.NewTokens(app, nil), &msgraph.Options{Endpoint: s.GraphEndpoint, Now: now})
 	if err != nil {
 		return parts{}, fmt.Errorf("GRAPH_ENDPOINT: %w", err)
 	}

@@ -63,7 +63,7 @@ func overTheWire(t *rapid.T, w *world.World) {
 	app, err := identity.New(client, identity.Secret("s3cret"), &identity.Options{
 		Authority: sim.URL(), GraphEndpoint: sim.URL(), Now: w.Now})
 	must(err)
-	w.Calendar, err = msgraph.New(app, &msgraph.Options{Endpoint: sim.URL(), Now: w.Now})
+	w.Calendar, err = msgraph.New(msgraph.NewTokens(app, nil), &msgraph.Options{Endpoint: sim.URL(), Now: w.Now})
 	must(err)
 
 	table, err := tables.Start(tables.NewStore(w.Now), "127.0.0.1:0", nil)

@@ -207,7 +207,7 @@ type gatedCalendar struct {
 	inner graph.Calendar
 }
 
-func (g gatedCalendar) Mailbox(ctx context.Context, tenant, address string) (graph.Mailbox, error) {
+func (g gatedCalendar) Mailbox(ctx context.Context, as graph.Access, address string) (graph.Mailbox, error) {
 	v, err := g.k.gate("graph mailbox")
 	if v == Kill {
 		return graph.Mailbox{}, lost(err)
@@ -218,14 +218,14 @@ func (g gatedCalendar) Mailbox(ctx context.Context, tenant, address string) (gra
 	if v == LoseCall || v == LoseAnswer || v == Delay {
 		return graph.Mailbox{}, lost(errLost)
 	}
-	box, err := g.inner.Mailbox(ctx, tenant, address)
+	box, err := g.inner.Mailbox(ctx, as, address)
 	if dead := g.k.after(v); dead != nil {
 		return graph.Mailbox{}, lost(dead)
 	}
 	return box, err
 }
 
-func (g gatedCalendar) Do(ctx context.Context, tenant string, calls []graph.Call) []graph.Result {
+func (g gatedCalendar) Do(ctx context.Context, as graph.Access, calls []graph.Call) []graph.Result {
 	if len(calls) == 0 {
 		return nil
 	}
@@ -241,13 +241,13 @@ func (g gatedCalendar) Do(ctx context.Context, tenant string, calls []graph.Call
 	case LoseCall:
 		return all(calls, lost(errLost))
 	case LoseAnswer:
-		g.inner.Do(ctx, tenant, calls)
+		g.inner.Do(ctx, as, calls)
 		return all(calls, lost(errLost))
 	case Delay, DelayKill:
-		g.k.world.late = append(g.k.world.late, func() { g.inner.Do(context.WithoutCancel(ctx), tenant, calls) })
+		g.k.world.late = append(g.k.world.late, func() { g.inner.Do(context.WithoutCancel(ctx), as, calls) })
 		results = all(calls, lost(errLost))
 	default:
-		results = g.inner.Do(ctx, tenant, calls)
+		results = g.inner.Do(ctx, as, calls)
 	}
 	if dead := g.k.after(v); dead != nil {
 		return all(calls, lost(dead))

@@ -128,7 +128,7 @@ func (t *turn) do(ctx context.Context, calls []graph.Call) []graph.Result {
 		}
 		chunk := calls[len(out):min(len(out)+most, len(calls))]
 		call, cancel := context.WithTimeout(ctx, callDeadline)
-		results := t.calendar.Do(call, t.org.State.Tenant, chunk)
+		results := t.calendar.Do(call, graph.AppAccess(t.org.State.Tenant), chunk)
 		cancel()
 		out = append(out, results...)
 	}

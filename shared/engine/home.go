@@ -56,7 +56,7 @@ func (t *turn) learnHome(ctx context.Context, tenant string) error {
 	}
 	call, cancel := context.WithTimeout(ctx, callDeadline)
 	defer cancel()
-	box, err := t.calendar.Mailbox(call, tenant, t.info.Address)
+	box, err := t.calendar.Mailbox(call, graph.AppAccess(tenant), t.info.Address)
 	if err != nil {
 		failure := graphError(err)
 		for _, s := range t.slots {

@@ -77,18 +77,18 @@ type renamed struct {
 	on       *bool
 }
 
-func (r renamed) Mailbox(ctx context.Context, tenant, address string) (graph.Mailbox, error) {
+func (r renamed) Mailbox(ctx context.Context, as graph.Access, address string) (graph.Mailbox, error) {
 	if *r.on && address == r.from {
 		return graph.Mailbox{}, graph.Classify(404, "Request_ResourceNotFound", nil)
 	}
-	box, err := r.Calendar.Mailbox(ctx, tenant, address)
+	box, err := r.Calendar.Mailbox(ctx, as, address)
 	if *r.on && err == nil && box.Address == r.from {
 		box.Address = r.to
 	}
 	return box, err
 }
 
-func (r renamed) Do(ctx context.Context, tenant string, calls []graph.Call) []graph.Result {
+func (r renamed) Do(ctx context.Context, as graph.Access, calls []graph.Call) []graph.Result {
 	out := make([]graph.Result, len(calls))
 	for i, c := range calls {
 		if *r.on && c.Mailbox == r.from {
@@ -98,7 +98,7 @@ func (r renamed) Do(ctx context.Context, tenant string, calls []graph.Call) []gr
 		if *r.on && c.Mailbox == r.to {
 			c.Mailbox = r.from
 		}
-		out[i] = r.Calendar.Do(ctx, tenant, []graph.Call{c})[0]
+		out[i] = r.Calendar.Do(ctx, as, []graph.Call{c})[0]
 	}
 	return out
 }

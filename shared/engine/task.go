@@ -183,7 +183,7 @@ func (e *Engine) probe(ctx context.Context, org organization.Organization, lane 
 	}
 	call, cancel := context.WithTimeout(ctx, callDeadline)
 	defer cancel()
-	_, err = e.calendar.Mailbox(call, org.State.Tenant, row.Address)
+	_, err = e.calendar.Mailbox(call, graph.AppAccess(org.State.Tenant), row.Address)
 	if err == nil {
 		return e.backfillLane(ctx, org, lane)
 	}

@@ -148,14 +148,15 @@ func (e *Error) Unwrap() error { return e.Cause }
 // Duplicate reports whether Graph said that this transactionId made another event.
 func (e *Error) Duplicate() bool { return e != nil && e.Code == DuplicateTransaction }
 
-// Calendar is Graph as a lane sees it: one tenant, a few calls at a time.
+// Calendar is Graph as a lane sees it: one access, a few calls at a time.
 type Calendar interface {
 	// Mailbox finds out which mailbox answers for an address or object id
-	// (GET users/{address}/calendar). Its error is a *Error.
-	Mailbox(ctx context.Context, tenant, address string) (Mailbox, error)
+	// (GET users/{address}/calendar). Of an access with an object id it is that
+	// account's own mailbox, whatever the address. Its error is a *Error.
+	Mailbox(ctx context.Context, as Access, address string) (Mailbox, error)
 	// Do makes at most 20 calls, several in one $batch, and returns one result per
 	// call, in the order of calls. It never sends a call a second time, except once
 	// after a 401, with a fresh token. When the whole request fails every result
 	// carries the failure. It returns by the deadline of ctx.
-	Do(ctx context.Context, tenant string, calls []Call) []Result
+	Do(ctx context.Context, as Access, calls []Call) []Result
 }

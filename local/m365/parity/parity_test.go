@@ -71,7 +71,7 @@ func TestTheTwinAnswersAsTheWireDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := msgraph.New(tokens, &msgraph.Options{Endpoint: sim.URL(), Now: clock, Transport: http.DefaultTransport})
+	client, err := msgraph.New(msgraph.NewTokens(tokens, nil), &msgraph.Options{Endpoint: sim.URL(), Now: clock, Transport: http.DefaultTransport})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,8 +184,8 @@ func (p *pair) compare(t *rapid.T, plans []plan) {
 	for _, c := range plans {
 		twins, wires = append(twins, p.twin.on(c)), append(wires, p.wire.on(c))
 	}
-	ours := p.twin.calendar.Do(t.Context(), p.tenant, twins)
-	theirs := p.wire.calendar.Do(t.Context(), p.tenant, wires)
+	ours := p.twin.calendar.Do(t.Context(), graph.AppAccess(p.tenant), twins)
+	theirs := p.wire.calendar.Do(t.Context(), graph.AppAccess(p.tenant), wires)
 	for i := range plans {
 		p.learn(t, ours[i], theirs[i])
 		a, b := p.twin.plain(ours[i]), p.wire.plain(theirs[i])
@@ -330,8 +330,8 @@ func (p *pair) state(t *rapid.T) {
 
 func (p *pair) mailbox(t *rapid.T) {
 	address := rapid.SampledFrom([]string{strings.ToUpper(aino), "alias@acme.example", "nobody@acme.example", "", ".."}).Draw(t, "address")
-	a, aErr := p.twin.calendar.Mailbox(t.Context(), p.tenant, address)
-	b, bErr := p.wire.calendar.Mailbox(t.Context(), p.tenant, address)
+	a, aErr := p.twin.calendar.Mailbox(t.Context(), graph.AppAccess(p.tenant), address)
+	b, bErr := p.wire.calendar.Mailbox(t.Context(), graph.AppAccess(p.tenant), address)
 	var ours, theirs *graph.Error
 	if errors.As(aErr, &ours) != errors.As(bErr, &theirs) || a != b {
 		t.Fatalf("%q: %v %v, %v %v", address, a, aErr, b, bErr)

@@ -32,7 +32,7 @@ type Fate struct {
 // Visit is what Before is asked about: a whole request (Calls, or Mailbox alone
 // for a look at a mailbox), or one call of a request that passed (Call).
 type Visit struct {
-	Tenant  string
+	Access  graph.Access
 	Mailbox string
 	Calls   []graph.Call
 	Call    *graph.Call

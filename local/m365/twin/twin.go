@@ -9,6 +9,7 @@
 // Before looks at each request and each call of it and decides what becomes of
 // it: it may pass, be refused with an answer, never arrive, be carried out
 // without an answer, or stay on its way until the test lands it (Late, Land).
+// Grant and Fail say whose token a connection has, and why it has none.
 // The store's switches bring the rest: what a transactionId is remembered for,
 // when the search finds a new event.
 //
@@ -37,7 +38,8 @@ type Twin struct {
 	mark   exchange.PropertyID
 
 	mu      sync.Mutex
-	refused map[string]bool // tenants without consent
+	refused map[string]bool // tenants that the app has no permission of its own in
+	grants  grants
 	late    []Late
 	number  int // of requests, for RequestID
 }
@@ -56,14 +58,15 @@ func New(store *exchange.Store, opt *Options) *Twin {
 	if err != nil {
 		panic("twin: graph.MarkProperty is no property id")
 	}
-	t := &Twin{store: store, mark: mark, refused: map[string]bool{}}
+	t := &Twin{store: store, mark: mark, refused: map[string]bool{}, grants: newGrants()}
 	if opt != nil {
 		t.before = opt.Before
 	}
 	return t
 }
 
-// Refuse takes a tenant's consent away, or gives it back.
+// Refuse takes away what a tenant's administrator granted to the app itself, or
+// gives it back. Connections are not touched.
 func (t *Twin) Refuse(tenant string, refused bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,21 +74,21 @@ func (t *Twin) Refuse(tenant string, refused bool) {
 }
 
 // Mailbox finds out which mailbox answers for an address or object id.
-func (t *Twin) Mailbox(ctx context.Context, tenant, address string) (graph.Mailbox, error) {
-	if failure := t.ready(ctx, tenant); failure != nil {
-		return graph.Mailbox{}, failure
-	}
-	if !segment(address) {
+func (t *Twin) Mailbox(ctx context.Context, as graph.Access, address string) (graph.Mailbox, error) {
+	if address = as.Path(address); !segment(address) {
 		return graph.Mailbox{}, unfit("no mailbox")
 	}
-	switch fate := t.fate(Visit{Tenant: tenant, Mailbox: address}); fate.Effect {
+	if failure := t.ready(ctx, as); failure != nil {
+		return graph.Mailbox{}, failure
+	}
+	switch fate := t.fate(Visit{Access: as, Mailbox: address}); fate.Effect {
 	case Pass, Delay:
 	case Answer:
 		return graph.Mailbox{}, fate.failure(graph.Call{})
 	default:
 		return graph.Mailbox{}, unanswered()
 	}
-	calendar, err := t.store.Calendar(tenant, address, "")
+	calendar, err := t.store.Calendar(as.Tenant, address, "")
 	if err != nil {
 		return graph.Mailbox{}, failed(graph.Call{}, err)
 	}
@@ -93,23 +96,23 @@ func (t *Twin) Mailbox(ctx context.Context, tenant, address string) (graph.Mailb
 }
 
 // Do makes the calls in their order.
-func (t *Twin) Do(ctx context.Context, tenant string, calls []graph.Call) []graph.Result {
+func (t *Twin) Do(ctx context.Context, as graph.Access, calls []graph.Call) []graph.Result {
 	if len(calls) == 0 {
 		return nil
 	}
 	if len(calls) > maxCalls {
 		return all(calls, unfit("more than 20 calls"))
 	}
-	if failure := t.ready(ctx, tenant); failure != nil {
+	if failure := t.ready(ctx, as); failure != nil {
 		return all(calls, failure)
 	}
-	request := t.fate(Visit{Tenant: tenant, Calls: calls})
+	request := t.fate(Visit{Access: as, Calls: calls})
 	if request.Effect == Answer {
 		return all(calls, request.failure(graph.Call{}))
 	}
 	results := make([]graph.Result, len(calls))
 	for i, call := range calls {
-		results[i] = t.call(tenant, call, request.Effect)
+		results[i] = t.call(as, call, request.Effect)
 	}
 	return results
 }
@@ -118,13 +121,16 @@ func (t *Twin) Do(ctx context.Context, tenant string, calls []graph.Call) []grap
 const maxCalls = 20
 
 // call makes one call. whole is what becomes of the request that it is part of.
-func (t *Twin) call(tenant string, c graph.Call, whole Effect) graph.Result {
+func (t *Twin) call(as graph.Access, c graph.Call, whole Effect) graph.Result {
 	if problem := check(c); problem != "" {
 		return graph.Result{Err: unfit(problem)}
 	}
+	if failure := t.reaches(as, c.Mailbox); failure != nil {
+		return graph.Result{Err: failure, Status: failure.Status, RequestID: t.requestID()}
+	}
 	fate := Fate{Effect: whole}
 	if whole == Pass {
-		fate = t.fate(Visit{Tenant: tenant, Mailbox: c.Mailbox, Call: &c})
+		fate = t.fate(Visit{Access: as, Mailbox: c.Mailbox, Call: &c})
 	}
 	switch fate.Effect {
 	case Answer:
@@ -133,26 +139,13 @@ func (t *Twin) call(tenant string, c graph.Call, whole Effect) graph.Result {
 	case Lose:
 		return graph.Result{Err: unanswered()}
 	case LoseAnswer:
-		t.carryOut(tenant, c)
+		t.carryOut(as.Tenant, c)
 		return graph.Result{Err: unanswered()}
 	case Delay:
-		t.keep(tenant, c)
+		t.keep(as.Tenant, c)
 		return graph.Result{Err: unanswered()}
 	}
-	return t.carryOut(tenant, c)
-}
-
-// ready fails when no request would be made at all.
-func (t *Twin) ready(ctx context.Context, tenant string) *graph.Error {
-	if err := ctx.Err(); err != nil {
-		return &graph.Error{Kind: graph.Transient, Cause: err}
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.refused[strings.ToLower(tenant)] || !t.store.HasTenant(tenant) {
-		return graph.ClassifyToken("unauthorized_client", []int{700016}, 400)
-	}
-	return nil
+	return t.carryOut(as.Tenant, c)
 }
 
 func (t *Twin) requestID() string {

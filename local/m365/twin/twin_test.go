@@ -113,7 +113,7 @@ func events(store *exchange.Store) int {
 func TestEachCallOfARequestMeetsItsOwnFate(t *testing.T) {
 	tw, store := fixture(t, twin.Fate{Effect: twin.Lose}, twin.Fate{Effect: twin.LoseAnswer},
 		twin.Fate{Effect: twin.Answer, Status: 409, Code: "ConcurrentItemSave"}, twin.Fate{Effect: twin.Delay})
-	results := tw.Do(t.Context(), graphworld.Tenant, []graph.Call{creation(0), creation(1), creation(2), creation(3), creation(4)})
+	results := tw.Do(t.Context(), graph.AppAccess(graphworld.Tenant), []graph.Call{creation(0), creation(1), creation(2), creation(3), creation(4)})
 	for i, want := range []struct {
 		kind       graph.Kind
 		unanswered bool
@@ -130,7 +130,7 @@ func TestEachCallOfARequestMeetsItsOwnFate(t *testing.T) {
 func TestALateCallLandsWhenTheTestSays(t *testing.T) {
 	delay := twin.Fate{Effect: twin.Delay}
 	tw, store := fixture(t, delay, delay)
-	tw.Do(t.Context(), graphworld.Tenant, []graph.Call{creation(0), creation(1)})
+	tw.Do(t.Context(), graph.AppAccess(graphworld.Tenant), []graph.Call{creation(0), creation(1)})
 	late := tw.Late()
 	if len(late) != 2 || late[0].Call.Mark != creation(0).Mark || events(store) != 0 {
 		t.Fatalf("late %v, %d events", late, events(store))
@@ -152,7 +152,7 @@ func TestTheSearchLagsAndTheMemoryFailsAsTheStoreSays(t *testing.T) {
 	store.SetSwitches(exchange.Switches{SearchByHand: true})
 	do := func(c graph.Call) graph.Result {
 		t.Helper()
-		r := tw.Do(t.Context(), graphworld.Tenant, []graph.Call{c})[0]
+		r := tw.Do(t.Context(), graph.AppAccess(graphworld.Tenant), []graph.Call{c})[0]
 		if r.Err != nil {
 			t.Fatal(r.Err)
 		}
@@ -180,14 +180,14 @@ func TestTheTwinSharesNoMemoryWithTheCaller(t *testing.T) {
 	tw, store := fixture(t)
 	c := creation(0)
 	c.Content.Categories = []string{"Red"}
-	tw.Do(t.Context(), graphworld.Tenant, []graph.Call{c})
+	tw.Do(t.Context(), graph.AppAccess(graphworld.Tenant), []graph.Call{c})
 	c.Content.Categories[0] = "Blue"
 	if got := store.Events(graphworld.Tenant, graphworld.Mailbox)[0].Categories[0]; got != "Red" {
 		t.Errorf("category %q", got)
 	}
 	again := creation(0)
 	again.Content.Categories = []string{"Red"}
-	if r := tw.Do(t.Context(), graphworld.Tenant, []graph.Call{again}); r[0].Err != nil {
+	if r := tw.Do(t.Context(), graph.AppAccess(graphworld.Tenant), []graph.Call{again}); r[0].Err != nil {
 		t.Errorf("the same content again: %v", r[0].Err)
 	}
 }
@@ -198,7 +198,7 @@ func BenchmarkCreate(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		calls[0] = creation(n)
-		r := tw.Do(b.Context(), graphworld.Tenant, calls)[0]
+		r := tw.Do(b.Context(), graph.AppAccess(graphworld.Tenant), calls)[0]
 		if r.Err != nil {
 			b.Fatal(r.Err)
 		}

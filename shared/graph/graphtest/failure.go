@@ -84,11 +84,11 @@ func cancelled(s suite) {
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
 	for _, calls := range [][]graph.Call{{s.creation(1)}, {s.creation(1), s.creation(2)}} {
-		for _, r := range s.Calendar.Do(ctx, s.Tenant, calls) {
+		for _, r := range s.Calendar.Do(ctx, graph.AppAccess(s.Tenant), calls) {
 			s.fails("create", r, graph.Transient, "", false)
 		}
 	}
-	if _, err := s.Calendar.Mailbox(ctx, s.Tenant, s.Mailbox); err == nil {
+	if _, err := s.Calendar.Mailbox(ctx, graph.AppAccess(s.Tenant), s.Mailbox); err == nil {
 		s.Error("Mailbox answered")
 	}
 	s.lives(s.Mailbox, 0)
@@ -99,7 +99,7 @@ func unknownMailbox(s suite) {
 	call.Mailbox = s.Unknown
 	s.fails("alone", s.one(call), graph.Unreachable, graph.ReasonNotFound, false)
 	s.fails("in a batch", s.do(s.creation(1), call)[1], graph.Unreachable, graph.ReasonNotFound, false)
-	_, err := s.Calendar.Mailbox(s.Context(), s.Tenant, s.Unknown)
+	_, err := s.Calendar.Mailbox(s.Context(), graph.AppAccess(s.Tenant), s.Unknown)
 	failure := asError(s, err)
 	if failure.Kind != graph.Unreachable || failure.Reason != graph.ReasonNotFound {
 		s.Errorf("Mailbox: %v, reason %q", failure, failure.Reason)
@@ -120,7 +120,7 @@ func closedMailbox(s suite) {
 		for _, call := range []graph.Call{s.creation(2), s.get(made.ID), s.find(1), s.retitle(made.ID, "x"), s.delete(made.ID)} {
 			s.fails(call.Op.String(), s.one(call), graph.Unreachable, reason, false)
 		}
-		_, err := s.Calendar.Mailbox(s.Context(), s.Tenant, s.Mailbox)
+		_, err := s.Calendar.Mailbox(s.Context(), graph.AppAccess(s.Tenant), s.Mailbox)
 		if failure := asError(s, err); failure.Kind != graph.Unreachable || failure.Reason != reason {
 			s.Errorf("Mailbox: %v, reason %q", failure, failure.Reason)
 		}
@@ -144,11 +144,11 @@ func mixedMailboxes(s suite) {
 
 func foreignTenant(s suite) {
 	for _, calls := range [][]graph.Call{{s.creation(1)}, {s.creation(1), s.creation(2)}} {
-		for _, r := range s.Calendar.Do(s.Context(), s.Foreign, calls) {
+		for _, r := range s.Calendar.Do(s.Context(), graph.AppAccess(s.Foreign), calls) {
 			s.fails("create", r, graph.Unauthorised, graph.ReasonConsentMissing, false)
 		}
 	}
-	_, err := s.Calendar.Mailbox(s.Context(), s.Foreign, s.Mailbox)
+	_, err := s.Calendar.Mailbox(s.Context(), graph.AppAccess(s.Foreign), s.Mailbox)
 	if failure := asError(s, err); failure.Kind != graph.Unauthorised {
 		s.Errorf("Mailbox: %v", failure)
 	}
@@ -157,7 +157,7 @@ func foreignTenant(s suite) {
 
 func owner(s suite) {
 	for _, address := range []string{s.Mailbox, s.Alias, strings.ToUpper(s.Mailbox)} {
-		got, err := s.Calendar.Mailbox(s.Context(), s.Tenant, address)
+		got, err := s.Calendar.Mailbox(s.Context(), graph.AppAccess(s.Tenant), address)
 		if err != nil || got.Address != strings.ToLower(s.Mailbox) {
 			s.Errorf("owner %q, %v; want %q", got.Address, err, strings.ToLower(s.Mailbox))
 		}

@@ -18,7 +18,7 @@ type suite struct {
 // do makes calls in the harness's tenant.
 func (s suite) do(calls ...graph.Call) []graph.Result {
 	s.Helper()
-	results := s.Calendar.Do(s.Context(), s.Tenant, calls)
+	results := s.Calendar.Do(s.Context(), graph.AppAccess(s.Tenant), calls)
 	if len(results) != len(calls) {
 		s.Fatalf("%d results for %d calls", len(results), len(calls))
 	}

@@ -47,12 +47,12 @@ type wireEvent struct {
 }
 
 // result turns an answer into the call's result.
-func (c *Client) result(ctx context.Context, tenant string, call graph.Call, a answer) graph.Result {
+func (c *Client) result(ctx context.Context, as graph.Access, call graph.Call, a answer) graph.Result {
 	r := graph.Result{Status: a.status, RequestID: a.header.Get("Request-Id"), Err: a.err(call)}
 	switch {
 	case r.Err != nil || call.Op == graph.Delete:
 	case call.Op == graph.Find || call.Op == graph.FindUID:
-		r.Found, r.Err = c.found(ctx, tenant, call, a)
+		r.Found, r.Err = c.found(ctx, as, call, a)
 	default:
 		var w wireEvent
 		if a.decode(&w) != nil || w.ID == "" {
@@ -150,7 +150,7 @@ func isMarkProperty(id string) bool {
 // found reads the pages of a search. An event that was not searched for means
 // that Graph did not filter, and then nothing of the list can be trusted: not to
 // be ours, nor to be all.
-func (c *Client) found(ctx context.Context, tenant string, call graph.Call, a answer) ([]graph.Event, *graph.Error) {
+func (c *Client) found(ctx context.Context, as graph.Access, call graph.Call, a answer) ([]graph.Event, *graph.Error) {
 	var all []graph.Event
 	seen := map[string]bool{}
 	for pages := 1; ; pages++ {
@@ -181,7 +181,7 @@ func (c *Client) found(ctx context.Context, tenant string, call graph.Call, a an
 		if err != nil {
 			return nil, &graph.Error{Kind: graph.Transient, Status: a.status, Cause: err}
 		}
-		answers, failure := c.authorised(ctx, tenant, []request{next})
+		answers, failure := c.authorised(ctx, as, []request{next})
 		if failure != nil {
 			return nil, failure
 		}

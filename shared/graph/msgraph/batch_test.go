@@ -36,7 +36,7 @@ func TestABatchesAnswersComeInAnyOrderAndShape(t *testing.T) {
 	for n := range 6 {
 		calls = append(calls, flight(n))
 	}
-	results := c.Do(t.Context(), tenant, calls)
+	results := c.Do(t.Context(), graph.AppAccess(tenant), calls)
 	for i, want := range []string{"one", "two", "", "four"} {
 		if want != "" && (results[i].Err != nil || results[i].Event.ID != want || results[i].RequestID != "req-1") {
 			t.Errorf("call %d: %+v", i, results[i])
@@ -70,7 +70,7 @@ func TestABatchesOddItemsAreUnanswered(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, c := serve(t, answerWith(200, body))
-			for i, r := range c.Do(t.Context(), tenant, []graph.Call{flight(1), flight(2)}) {
+			for i, r := range c.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{flight(1), flight(2)}) {
 				if r.Err == nil || r.Err.Kind != graph.Transient || !r.Err.Unanswered {
 					t.Errorf("call %d: %+v", i, r)
 				}
@@ -97,7 +97,7 @@ func TestOnlyItemsWithA401AreSentAgain(t *testing.T) {
 			w.WriteHeader(201)
 			io.WriteString(w, created("again-1"))
 		})
-		results := c.Do(t.Context(), tenant, []graph.Call{flight(1), flight(2), flight(3)})
+		results := c.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{flight(1), flight(2), flight(3)})
 		want := []string{"again-1", "two", "three"}
 		if refused == 2 {
 			want[1] = "again-2"
@@ -133,7 +133,7 @@ func TestASearchFollowsPagesOnItsOwnHostOnly(t *testing.T) {
 		}
 		io.WriteString(w, found(pages, strings.ToUpper(find.Mark), ""))
 	})
-	r := c.Do(t.Context(), tenant, []graph.Call{find})[0]
+	r := c.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{find})[0]
 	if r.Err != nil || len(r.Found) != 3 || r.Found[0].ID != "id-1" {
 		t.Fatalf("%+v", r)
 	}
@@ -166,7 +166,7 @@ func TestASearchThatCannotBeTrustedIsAFailure(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			srv, c := serve(t, func(w http.ResponseWriter, r sent) { io.WriteString(w, page()) })
 			s = srv
-			r := c.Do(t.Context(), tenant, []graph.Call{find})[0]
+			r := c.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{find})[0]
 			if r.Err == nil || r.Err.Kind != graph.Transient || len(r.Found) != 0 {
 				t.Errorf("%+v", r)
 			}
@@ -196,7 +196,7 @@ func BenchmarkDo(b *testing.B) {
 			_, c := serve(b, answerWith(status, body))
 			b.ReportAllocs()
 			for b.Loop() {
-				if r := c.Do(b.Context(), tenant, calls); r[n-1].Err != nil {
+				if r := c.Do(b.Context(), graph.AppAccess(tenant), calls); r[n-1].Err != nil {
 					b.Fatal(r[n-1].Err)
 				}
 			}

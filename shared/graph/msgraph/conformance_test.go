@@ -40,7 +40,7 @@ func wire(t *testing.T) wired {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := msgraph.New(app, &msgraph.Options{Endpoint: sim.URL(), Now: sim.Clock.Now})
+	c, err := msgraph.New(msgraph.NewTokens(app, nil), &msgraph.Options{Endpoint: sim.URL(), Now: sim.Clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,10 +69,10 @@ func TestARevokedTokenIsReplacedOnce(t *testing.T) {
 	for _, n := range []int{1, 3} {
 		w := wire(t)
 		world := graphworld.New(t, w.sim.Exchange, nil)
-		w.must(t, w.Do(t.Context(), graphworld.Tenant, calls(n)))
+		w.must(t, w.Do(t.Context(), graph.AppAccess(graphworld.Tenant), calls(n)))
 		before := w.sim.Entra.Requests()
 		w.sim.Entra.Revoke(graphworld.Tenant, client)
-		w.must(t, w.Do(t.Context(), graphworld.Tenant, calls(n)))
+		w.must(t, w.Do(t.Context(), graph.AppAccess(graphworld.Tenant), calls(n)))
 		if got := w.sim.Entra.Requests() - before; got != 1 {
 			t.Errorf("%d token requests, want 1", got)
 		}
@@ -98,14 +98,14 @@ func TestEntrasOutageIsTransientAndAWrongSecretAnAlarm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range w.Do(t.Context(), graphworld.Tenant, calls(2)) {
+	for _, r := range w.Do(t.Context(), graph.AppAccess(graphworld.Tenant), calls(2)) {
 		if r.Err == nil || r.Err.Kind != graph.Transient || r.Err.RetryAfter != 9*time.Second || r.Err.Unanswered {
 			t.Errorf("outage: %+v", r.Err)
 		}
 	}
 	w.sim.EntraFaults.Remove(id)
 	w.sim.Entra.Register(entra.App{ID: client, Secrets: []string{"rotated"}})
-	r := w.Do(t.Context(), graphworld.Tenant, calls(1))[0]
+	r := w.Do(t.Context(), graph.AppAccess(graphworld.Tenant), calls(1))[0]
 	var refusal *identity.TokenError
 	if r.Err == nil || r.Err.Kind != graph.Unauthorised || r.Err.Reason != "" || r.Err.Code != "invalid_client" || !errors.As(r.Err, &refusal) {
 		t.Errorf("wrong secret: %+v", r.Err)
@@ -120,7 +120,7 @@ func TestEveryShapeOfErrorBodyIsSurvived(t *testing.T) {
 			if _, err := w.sim.GraphFaults.Add(faults.Rule{Effect: faults.Answer, Status: 500, Body: body}); err != nil {
 				t.Fatal(err)
 			}
-			for _, r := range w.Do(t.Context(), graphworld.Tenant, calls(n)) {
+			for _, r := range w.Do(t.Context(), graph.AppAccess(graphworld.Tenant), calls(n)) {
 				if r.Err == nil || r.Err.Kind != graph.Transient || r.Err.Status != 500 || r.Err.Unanswered {
 					t.Errorf("body %q, %d calls: %+v", body, n, r.Err)
 				}

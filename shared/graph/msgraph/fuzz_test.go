@@ -27,7 +27,7 @@ func FuzzAnswer(f *testing.F) {
 			if op == graph.Find && nextLinkIsOurs(c, a) {
 				continue // would be followed
 			}
-			r := c.result(t.Context(), "", call, a)
+			r := c.result(t.Context(), graph.Access{}, call, a)
 			switch {
 			case r.Err != nil:
 				if r.Err.Kind < graph.Transient || r.Err.Kind > graph.Gone {

@@ -63,11 +63,12 @@ import (
 	graphcore "github.com/microsoftgraph/msgraph-sdk-go-core"
 )
 
-// Tokens gives app-only tokens for Graph. fresh asks for one that was not
-// issued before this call. An error that has TokenFailure in its chain is
+// Tokens gives tokens for Graph: the app's own for an access of the app, the
+// person's for one that names a connection; it is never asked where the access
+// brings its token. fresh asks for one that was not issued before this call. An error that has TokenFailure in its chain is
 // classified by it; any other is Transient.
 type Tokens interface {
-	Token(ctx context.Context, tenant string, fresh bool) (string, error)
+	Token(ctx context.Context, as graph.Access, fresh bool) (string, error)
 }
 
 // TokenFailure is what the token endpoint said, in an error of Tokens: OAuth's
@@ -95,7 +96,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Client makes calendar calls with app-only tokens. It is safe for concurrent use.
+// Client makes calendar calls with the app's and with people's tokens. It is safe for concurrent use.
 type Client struct {
 	tokens    Tokens
 	base      *url.URL // ends in /v1.0
@@ -177,12 +178,12 @@ func isLoopback(host string) bool {
 }
 
 // Mailbox implements graph.Calendar.
-func (c *Client) Mailbox(ctx context.Context, tenant, address string) (graph.Mailbox, error) {
-	req, err := c.mailboxRequest(ctx, address)
+func (c *Client) Mailbox(ctx context.Context, as graph.Access, address string) (graph.Mailbox, error) {
+	req, err := c.mailboxRequest(ctx, as.Path(address))
 	if err != nil {
 		return graph.Mailbox{}, refused(err)
 	}
-	answers, failure := c.authorised(ctx, tenant, []request{req})
+	answers, failure := c.authorised(ctx, as, []request{req})
 	if failure != nil {
 		return graph.Mailbox{}, failure
 	}
@@ -194,7 +195,7 @@ func (c *Client) Mailbox(ctx context.Context, tenant, address string) (graph.Mai
 }
 
 // Do implements graph.Calendar.
-func (c *Client) Do(ctx context.Context, tenant string, calls []graph.Call) []graph.Result {
+func (c *Client) Do(ctx context.Context, as graph.Access, calls []graph.Call) []graph.Result {
 	results := make([]graph.Result, len(calls))
 	if len(calls) > MaxCalls {
 		for i := range results {
@@ -205,6 +206,7 @@ func (c *Client) Do(ctx context.Context, tenant string, calls []graph.Call) []gr
 	var sent []int // indices into calls
 	var requests []request
 	for i, call := range calls {
+		call.Mailbox = as.Path(call.Mailbox)
 		req, err := c.build(ctx, call)
 		if err != nil {
 			results[i].Err = refused(err)
@@ -215,21 +217,21 @@ func (c *Client) Do(ctx context.Context, tenant string, calls []graph.Call) []gr
 	if len(requests) == 0 {
 		return results
 	}
-	answers, failure := c.authorised(ctx, tenant, requests)
+	answers, failure := c.authorised(ctx, as, requests)
 	for n, i := range sent {
 		if failure != nil {
 			results[i].Err = failure
 			continue
 		}
-		results[i] = c.result(ctx, tenant, calls[i], answers[n])
+		results[i] = c.result(ctx, as, calls[i], answers[n])
 	}
 	return results
 }
 
 // authorised sends requests with a token, and those that got a 401 once more
-// with a fresh one. It returns one answer per request, or why there is no token.
-func (c *Client) authorised(ctx context.Context, tenant string, requests []request) ([]answer, *graph.Error) {
-	token, err := c.tokens.Token(ctx, tenant, false)
+// with a fresh one; a token that the access brings is never renewed. It returns one answer per request, or why there is no token.
+func (c *Client) authorised(ctx context.Context, as graph.Access, requests []request) ([]answer, *graph.Error) {
+	token, err := c.token(ctx, as, false)
 	if err != nil {
 		return nil, tokenError(err)
 	}
@@ -240,10 +242,10 @@ func (c *Client) authorised(ctx context.Context, tenant string, requests []reque
 			again = append(again, i)
 		}
 	}
-	if len(again) == 0 {
+	if len(again) == 0 || as.Token != "" {
 		return answers, nil
 	}
-	token, err = c.tokens.Token(ctx, tenant, true)
+	token, err = c.token(ctx, as, true)
 	if err != nil {
 		failure := tokenError(err)
 		for _, i := range again {
@@ -259,6 +261,14 @@ func (c *Client) authorised(ctx context.Context, tenant string, requests []reque
 		answers[again[n]] = a
 	}
 	return answers, nil
+}
+
+// token is the token of an access: its own, or what Tokens gives.
+func (c *Client) token(ctx context.Context, as graph.Access, fresh bool) (string, error) {
+	if as.Token != "" {
+		return as.Token, nil
+	}
+	return c.tokens.Token(ctx, as, fresh)
 }
 
 // tokenError turns an error of Tokens into a graph.Error. Nothing was sent.

@@ -35,7 +35,7 @@ const (
 // tokens numbers its tokens and counts how often a fresh one is asked for.
 type tokens struct{ fresh atomic.Int32 }
 
-func (k *tokens) Token(ctx context.Context, _ string, fresh bool) (string, error) {
+func (k *tokens) Token(ctx context.Context, _ graph.Access, fresh bool) (string, error) {
 	if fresh {
 		k.fresh.Add(1)
 	}
@@ -140,13 +140,13 @@ func TestRequestsAreTheContracts(t *testing.T) {
 	for name, calls := range tests {
 		t.Run(name, func(t *testing.T) {
 			s, c := serve(t, answerWith(500, `{}`))
-			c.Do(t.Context(), tenant, calls)
+			c.Do(t.Context(), graph.AppAccess(tenant), calls)
 			golden(t, name, s.requests())
 		})
 	}
 	t.Run("mailbox", func(t *testing.T) {
 		s, c := serve(t, answerWith(500, `{}`))
-		if _, err := c.Mailbox(t.Context(), tenant, mailbox); err == nil {
+		if _, err := c.Mailbox(t.Context(), graph.AppAccess(tenant), mailbox); err == nil {
 			t.Error("no error from a 500")
 		}
 		golden(t, "mailbox", s.requests())
@@ -201,7 +201,7 @@ func TestNoRequestEverNamesAttendees(t *testing.T) {
 func one(t *testing.T, call graph.Call, status int, body string) (graph.Result, *server) {
 	t.Helper()
 	s, c := serve(t, answerWith(status, body))
-	return c.Do(t.Context(), tenant, []graph.Call{call})[0], s
+	return c.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{call})[0], s
 }
 
 func TestAnEventIsReadAsGraphTellsIt(t *testing.T) {
@@ -305,7 +305,7 @@ func TestAWriteIsNeverSentTwiceNorElsewhere(t *testing.T) {
 				w.Header().Set("Retry-After", "0")
 				w.WriteHeader(status)
 			})
-			results := c.Do(t.Context(), tenant, []graph.Call{flight(1), flight(2)}[:n])
+			results := c.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{flight(1), flight(2)}[:n])
 			if got := len(s.requests()); got != 1 || elsewhere.Load() != 0 || results[0].Err == nil {
 				t.Errorf("%d, %d calls: %d requests, %d elsewhere, %+v", status, n, got, elsewhere.Load(), results[0].Err)
 			}
@@ -322,11 +322,11 @@ func TestAConnectionLostAfterSendingIsUnansweredAndNotRepeated(t *testing.T) {
 		}
 		panic(http.ErrAbortHandler)
 	})
-	c.Do(t.Context(), tenant, []graph.Call{flight(1)}) // so that a used connection is lost
+	c.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{flight(1)}) // so that a used connection is lost
 	warm = false
 	for _, calls := range [][]graph.Call{{flight(1)}, {flight(1), flight(2)}} {
 		before := len(s.requests())
-		for _, r := range c.Do(t.Context(), tenant, calls) {
+		for _, r := range c.Do(t.Context(), graph.AppAccess(tenant), calls) {
 			if r.Err == nil || r.Err.Kind != graph.Transient || !r.Err.Unanswered || r.Status != 0 {
 				t.Errorf("%+v", r.Err)
 			}
@@ -344,7 +344,7 @@ func TestARefusedConnectionIsNotUnanswered(t *testing.T) {
 	s, c := serve(t, answerWith(201, made))
 	s.Close()
 	for _, calls := range [][]graph.Call{{flight(1)}, {flight(1), flight(2)}} {
-		for _, r := range c.Do(t.Context(), tenant, calls) {
+		for _, r := range c.Do(t.Context(), graph.AppAccess(tenant), calls) {
 			if r.Err == nil || r.Err.Kind != graph.Transient || r.Err.Unanswered || r.Status != 0 {
 				t.Errorf("%d calls: %+v", len(calls), r.Err)
 			}
@@ -358,7 +358,7 @@ func TestADeadlineEndsACallUnanswered(t *testing.T) {
 	defer close(release)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	for _, r := range c.Do(ctx, tenant, []graph.Call{flight(1), flight(2)}) {
+	for _, r := range c.Do(ctx, graph.AppAccess(tenant), []graph.Call{flight(1), flight(2)}) {
 		if r.Err == nil || !r.Err.Unanswered || !errors.Is(r.Err, context.DeadlineExceeded) {
 			t.Errorf("%+v", r.Err)
 		}
@@ -368,7 +368,7 @@ func TestADeadlineEndsACallUnanswered(t *testing.T) {
 func TestOneFreshTokenAfterA401(t *testing.T) {
 	for _, n := range []int{1, 2} {
 		s, c := serve(t, answerWith(401, `{"error":{"code":"InvalidAuthenticationToken","message":"x"}}`))
-		for _, r := range c.Do(t.Context(), tenant, []graph.Call{flight(1), flight(2)}[:n]) {
+		for _, r := range c.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{flight(1), flight(2)}[:n]) {
 			if r.Err == nil || r.Err.Kind != graph.Unauthorised {
 				t.Errorf("%+v", r.Err)
 			}
@@ -403,12 +403,12 @@ func TestOnlyAnOriginIsAnEndpoint(t *testing.T) {
 
 func TestTheOwnerIsReadInLowerCase(t *testing.T) {
 	_, c := serve(t, answerWith(200, `{"id":"x","owner":{"name":"A","address":"Aino@Acme.Example"}}`))
-	if m, err := c.Mailbox(t.Context(), tenant, "x"); err != nil || m.Address != "aino@acme.example" {
+	if m, err := c.Mailbox(t.Context(), graph.AppAccess(tenant), "x"); err != nil || m.Address != "aino@acme.example" {
 		t.Errorf("%+v, %v", m, err)
 	}
 	for _, body := range []string{`{}`, `{"owner":null}`, `<html>`} {
 		_, c := serve(t, answerWith(200, body))
-		_, err := c.Mailbox(t.Context(), tenant, "x")
+		_, err := c.Mailbox(t.Context(), graph.AppAccess(tenant), "x")
 		var failure *graph.Error
 		if !errors.As(err, &failure) || failure.Kind != graph.Transient {
 			t.Errorf("%s: %v", body, err)

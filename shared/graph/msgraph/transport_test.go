@@ -37,11 +37,11 @@ func TestOverHTTP2AResetStreamIsUnansweredAndNotRepeated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := c.Do(t.Context(), tenant, []graph.Call{flight(1)})[0]; r.Err != nil {
+	if r := c.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{flight(1)})[0]; r.Err != nil {
 		t.Fatal(r.Err)
 	}
 	reset.Store(true)
-	r := c.Do(t.Context(), tenant, []graph.Call{flight(1)})[0]
+	r := c.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{flight(1)})[0]
 	if r.Err == nil || r.Err.Kind != graph.Transient || !r.Err.Unanswered || requests.Load() != 2 {
 		t.Errorf("%+v after %d requests", r.Err, requests.Load())
 	}
@@ -64,7 +64,7 @@ func TestManyLanesShareOneClient(t *testing.T) {
 			if n%2 == 0 {
 				calls, want = calls[:1], []string{"alone"}
 			}
-			for i, r := range c.Do(t.Context(), tenant, calls) {
+			for i, r := range c.Do(t.Context(), graph.AppAccess(tenant), calls) {
 				if r.Err != nil || r.Event.ID != want[i] {
 					t.Errorf("lane %d: %+v", n, r)
 				}
@@ -99,10 +99,10 @@ func TestNoErrorHoldsAnythingPersonal(t *testing.T) {
 	strange.Mailbox = "%zz\x00" + mailbox
 	var all []graph.Result
 	for _, call := range []graph.Call{flight(1), cut, unfit, strange} {
-		all = append(all, c.Do(t.Context(), tenant, []graph.Call{call})...)
-		all = append(all, c.Do(t.Context(), tenant, []graph.Call{call, flight(2)})...)
-		all = append(all, refusing.Do(t.Context(), tenant, []graph.Call{call})...)
-		all = append(all, c.Do(cancelled, tenant, []graph.Call{call})...)
+		all = append(all, c.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{call})...)
+		all = append(all, c.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{call, flight(2)})...)
+		all = append(all, refusing.Do(t.Context(), graph.AppAccess(tenant), []graph.Call{call})...)
+		all = append(all, c.Do(cancelled, graph.AppAccess(tenant), []graph.Call{call})...)
 	}
 	for _, r := range all {
 		if r.Err == nil {
