@@ -1,0 +1,36 @@
+// Copies a link, and reads the live part of a page again. Pages work without it.
+(() => {
+  "use strict";
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    const field = document.getElementById(button.dataset.copy);
+    const told = document.getElementById(button.dataset.told);
+    if (!field || !navigator.clipboard) continue;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(field.value);
+        if (told) told.textContent = button.dataset.done;
+      } catch {
+        field.select();
+      }
+    });
+  }
+  const live = document.querySelector("[data-live]");
+  if (!live) return;
+  let rounds = 90; // a quarter of an hour
+  const again = async () => {
+    if (rounds-- <= 0) return;
+    if (!document.hidden && !live.contains(document.activeElement)) {
+      try {
+        const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+        if (!answer.ok) return;
+        const next = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-live]");
+        if (next && next.textContent !== live.textContent) live.replaceChildren(...next.childNodes);
+      } catch {
+        return;
+      }
+    }
+    setTimeout(again, 10000);
+  };
+  setTimeout(again, 10000);
+})();

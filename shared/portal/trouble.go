@@ -1,0 +1,92 @@
+package portal
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// trouble is a page that says why it did not work: its texts are trouble.<name>.title,
+// .what and .next.
+type trouble string
+
+// The troubles of links, sessions and forms.
+const (
+	notFound         trouble = "not-found"
+	broken           trouble = "broken"
+	noSession        trouble = "no-session"
+	sessionOver      trouble = "session-over"
+	wrongRole        trouble = "wrong-role"
+	organizationGone trouble = "organization-gone"
+	moduleOff        trouble = "module-off"
+	formForeign      trouble = "form-foreign"
+	formStale        trouble = "form-stale"
+	formTooLarge     trouble = "form-too-large"
+	formUnreadable   trouble = "form-unreadable"
+	linkUnknown      trouble = "link-unknown"
+	linkExpired      trouble = "link-expired"
+	linkEnded        trouble = "link-ended"
+	linkUsed         trouble = "link-used"
+	cookieMissing    trouble = "cookie-missing"
+)
+
+// statuses are those that are not 403.
+var statuses = map[trouble]int{
+	notFound:         http.StatusNotFound,
+	broken:           http.StatusServiceUnavailable,
+	organizationGone: http.StatusNotFound,
+	formTooLarge:     http.StatusRequestEntityTooLarge,
+	formUnreadable:   http.StatusBadRequest,
+	linkUnknown:      http.StatusNotFound,
+	linkExpired:      http.StatusGone,
+	linkEnded:        http.StatusGone,
+}
+
+// status is the HTTP status of a trouble; 403 where none is named.
+func (t trouble) status() int {
+	if s, ok := statuses[t]; ok {
+		return s
+	}
+	return http.StatusForbidden
+}
+
+// trouble answers with the page of a trouble, or with a problem document (RFC 9457)
+// where the caller asked for JSON. The texts may name the organisation, the product
+// and what pairs (name, value, …) give.
+func (v *visit) trouble(t trouble, pairs ...string) Answer {
+	if accept := v.request.Header.Get("Accept"); strings.Contains(accept, "json") && !strings.Contains(accept, "text/html") {
+		return v.problem(t)
+	}
+	key := "trouble." + string(t)
+	return v.page(t.status(), "trouble", message{Title: key + ".title", What: key + ".what", Next: key + ".next", Pairs: pairs, Bad: true})
+}
+
+// broken answers that something we depend on failed; err is logged.
+func (v *visit) broken(err error) Answer {
+	a := v.trouble(broken)
+	a.Header.Set("Retry-After", "10")
+	a.Cause = err
+	return a
+}
+
+func (v *visit) problem(t trouble) Answer {
+	title := v.lang.text("trouble."+string(t)+".title", v.words(nil))
+	body, err := json.Marshal(map[string]any{"type": "urn:calbridge:problem:" + string(t), "title": title, "status": t.status()})
+	if err != nil {
+		panic(err) // strings and a number
+	}
+	return v.with(Answer{Status: t.status(), Header: v.portal.headers("application/problem+json"), Body: body})
+}
+
+// message is a page of texts only: keys of a title, what happened, and the next step.
+type message struct {
+	Title, What, Next string
+	// Pairs are name, value, … of the texts' placeholders.
+	Pairs []string
+	// Bad marks it as a failure.
+	Bad bool
+	// Link leads on, with the key of its text; "" for none.
+	Link, LinkText string
+	// Action posts a form of one button to a path, with the key of its text; "" for none.
+	Action, ActionText string
+}
