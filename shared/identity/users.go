@@ -181,9 +181,20 @@ type StoredTokens struct {
 type TokenStore interface {
 	// Tokens returns what a row holds, or ErrNoConnection.
 	Tokens(ctx context.Context, ref Ref) (StoredTokens, error)
-	// SaveTokens replaces the sealed tokens of a row whose ETag is etag, and nothing
-	// else in it; ErrConnectionChanged when it is not, ErrNoConnection when it has gone.
-	SaveTokens(ctx context.Context, ref Ref, sealed []byte, etag string) error
+	// SaveTokens changes what save names in a row whose ETag is etag, and nothing else
+	// in it; ErrConnectionChanged when it is not, ErrNoConnection when it has gone.
+	SaveTokens(ctx context.Context, ref Ref, save TokenSave, etag string) error
+}
+
+// TokenSave is what a refresh, or a change of keys, changes in a row.
+type TokenSave struct {
+	Sealed []byte
+	// Refreshed is when the token was renewed (LastRefresh); zero where the same
+	// tokens were only sealed with another key.
+	Refreshed time.Time
+	// Granted is what the refresh granted, by short name, in order; nil where there
+	// was none.
+	Granted []string
 }
 
 // What a TokenStore answers.
