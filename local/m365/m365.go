@@ -84,6 +84,7 @@ func New(opt *Options) *Server {
 	}
 	s.Exchange = exchange.New(s.Clock.Now, o.Switches)
 	s.Entra = entra.New(s.Clock.Now, s.EntraFaults)
+	s.Entra.SetPeople(people{s.Exchange})
 	s.Graph = graphapi.New(s.Exchange, s.Entra, s.Clock.Now, &o.Graph)
 	s.mux = s.routes()
 	return s
@@ -109,10 +110,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// AddTenant makes a tenant in Entra, with its domains, and in Exchange.
+// AddTenant makes a tenant in Entra, with its domains and three accounts without
+// mailbox (Admin, AppAdmin, Employee), and in Exchange.
 func (s *Server) AddTenant(id string, domains ...string) {
 	s.Entra.AddTenant(id, domains...)
 	s.Exchange.AddTenant(id)
+	if len(domains) > 0 {
+		s.staff(id, domains[0])
+	}
 }
 
 // Clock is a time function that can be put ahead.

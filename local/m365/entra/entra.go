@@ -46,7 +46,6 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/local/m365/faults"
-	"github.com/google/uuid"
 )
 
 // Graph is the audience of access tokens for Graph, GraphApp its application id.
@@ -63,6 +62,15 @@ type App struct {
 	Secrets, ExpiredSecrets []string
 	Certificates            []*x509.Certificate
 	Federated               []Federated
+	// RedirectURIs are the addresses that answers may go to, compared exactly.
+	RedirectURIs []string
+	// Delegated and Roles are the permissions of Graph that the registration declares:
+	// what .default and the old admin consent grant.
+	Delegated, Roles []string
+	// Tenant is the only one whose users may sign in; "": an app for all tenants.
+	Tenant string
+	// Personal lets personal accounts in, at common and consumers.
+	Personal bool
 }
 
 // Federated is a federated identity credential: whose tokens are as good as a
@@ -85,17 +93,25 @@ type Server struct {
 	lifetime time.Duration
 	requests int
 	issued   int64 // number of the last token
+	order    []*tenant
+	people   People
+	switches Switches
 }
 
 type tenant struct {
 	id         string
+	domains    []string
 	principals map[string]*principal // by app id, lower case
+	accounts   []*account
+	policy     Policy
 }
 
 // principal is the service principal of an app in a tenant.
 type principal struct {
 	objectID string
-	roles    []string // of Graph
+	roles    []string            // of Graph
+	grants   map[string][]string // delegated, by object id of the user; "" for all
+	assigned []string            // object ids of who may sign in; nil: everyone
 	disabled bool
 	revoked  int64 // tokens up to this number are refused
 }
@@ -126,9 +142,14 @@ func (s *Server) AddTenant(id string, domains ...string) {
 	if t == nil {
 		t = &tenant{id: id, principals: map[string]*principal{}}
 		s.tenants[id] = t
+		s.order = append(s.order, t)
+		s.tenants[t.domain()] = t
 	}
 	for _, d := range domains {
-		s.tenants[strings.ToLower(d)] = t
+		if d = strings.ToLower(d); !slices.Contains(t.domains, d) {
+			t.domains = append(t.domains, d)
+		}
+		s.tenants[d] = t
 	}
 }
 
@@ -149,12 +170,7 @@ func (s *Server) Consent(tenantID, app string, roles ...string) bool {
 	if t == nil {
 		return false
 	}
-	p := t.principals[strings.ToLower(app)]
-	if p == nil {
-		p = &principal{objectID: uuid.NewSHA1(uuid.NameSpaceURL, []byte(t.id+"/"+strings.ToLower(app))).String()}
-		t.principals[strings.ToLower(app)] = p
-	}
-	p.roles = slices.Clone(roles)
+	t.install(app).roles = slices.Clone(roles)
 	return true
 }
 

@@ -155,6 +155,11 @@ func filetime(t time.Time) uint64 {
 	return uint64(t.Unix()+11644473600)*1e7 + uint64(t.Nanosecond()/100)
 }
 
+// ObjectID is the object id that a user has in a tenant where none is given.
+func ObjectID(tenant, principal string) string {
+	return derived("user", strings.ToLower(tenant), strings.ToLower(principal)).String()
+}
+
 // derived is a UUID that is the same for the same parts.
 func derived(parts ...string) uuid.UUID {
 	h := sha1.New()

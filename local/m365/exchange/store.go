@@ -148,7 +148,7 @@ func (s *Store) AddUser(tenantID string, u User) User {
 		u.Mail = u.Principal
 	}
 	if u.ObjectID == "" {
-		u.ObjectID = derived("user", t.id, strings.ToLower(u.Principal)).String()
+		u.ObjectID = ObjectID(t.id, u.Principal)
 	}
 	if u.Name == "" {
 		u.Name, _, _ = strings.Cut(u.Principal, "@")
@@ -316,6 +316,21 @@ type Box struct {
 	Tenant string
 	User   User
 	Events []Event // by start, then creation
+}
+
+// Users lists a tenant's users, in the order they were added.
+func (s *Store) Users(tenantID string) []User {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tenants[strings.ToLower(tenantID)]
+	if t == nil {
+		return nil
+	}
+	var all []User
+	for _, box := range t.order {
+		all = append(all, box.User)
+	}
+	return all
 }
 
 // Boxes shows every mailbox, in the order they were added, whatever its state.
