@@ -138,6 +138,12 @@ type Connection struct {
 	Warned  int
 	// Lapses counts how often the connection has died so far.
 	Lapses int
+	// Policy is the policy error of which it died within a week of a sign-in; the same
+	// one again means that signing in is pointless (identity.md section 4).
+	Policy string
+	// Told and Followed name what the product was last told of the connection, and for
+	// which way of writing the calendar was last made to follow (package engine).
+	Told, Followed string
 	// Claims is the challenge that the next sign-in has to pass on; "" for none.
 	Claims string
 }

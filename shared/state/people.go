@@ -24,15 +24,19 @@ type Person struct {
 	// Mailbox is MailboxOK, MailboxUnknown, or the reason of ics that the mailbox
 	// gave last.
 	Mailbox string
-	// Connection is NoConnection or the state of the person's connection.
-	Connection string
+	// Connection is NoConnection or the state of the person's primary connection, and
+	// Cause is that connection's: "" while nothing is wrong with it.
+	Connection, Cause string
+	// Dismissed is the offer that the person does not want to see again, until the
+	// connection's state changes; "" for none.
+	Dismissed string
 }
 
 // People reads and writes the people table.
 //
 // A row is merged by whoever learns something: intake (Seen) the names and
 // addresses of a booking, an announcement (Announce) those and the standing, the
-// writer (SetMailbox) the mailbox.
+// writer (SetMailbox) the mailbox, whoever changes connections (SetConnection) theirs.
 type People struct{ tables Tables }
 
 // NewPeople returns the people kept in tables.
@@ -132,5 +136,5 @@ func parsePerson(e Entity) (Person, error) {
 	}
 	return Person{Lane: lane, User: s("user", ""), Name: s("name", ""), Email: s("email", ""), Account: s("account", ""),
 		Locale: s("locale", ""), Standing: parseStanding(e), Mailbox: s("mailbox", MailboxUnknown),
-		Connection: s("connection", NoConnection)}, nil
+		Connection: s("connection", NoConnection), Cause: s("cause", ""), Dismissed: s("dismissed", "")}, nil
 }
