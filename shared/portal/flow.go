@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/link"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -43,8 +44,12 @@ func (v *visit) begin(ctx context.Context, f state.Flow, s secrets) (state.Flow,
 
 // leave stores a flow with a new state parameter, good for one callback within
 // stateLife, and returns both. What was sealed before is replaced.
+//
+// The parameter is <flow>.<random>.<signature>: so that an earlier one of the same flow
+// is known for what it is, while the row has only the hash of the present one.
 func (v *visit) leave(ctx context.Context, f state.Flow, s secrets) (state.Flow, string, error) {
 	secret := newSecret()
+	secret += "." + v.portal.deps.Keys.Sign(link.PurposeState, f.ID, f.Browser, secret)
 	f.State, f.Expires, f.Used = hash(secret), v.now.Add(stateLife), time.Time{}
 	f, err := v.keep(ctx, f, &s)
 	return f, f.ID + "." + secret, err
@@ -89,7 +94,7 @@ type verdict int
 const (
 	flowUnknown verdict = iota // no such flow, forged, or of another browser
 	flowFresh                  // this browser's, its state not used and not expired
-	flowUsed                   // this browser's, used within outcomeLife: show its outcome
+	flowUsed                   // this browser's, used within outcomeLife: show where it stands
 	flowStale                  // this browser's, used longer ago
 	flowExpired                // this browser's, not used and too late
 )
@@ -97,23 +102,28 @@ const (
 // returned finds the flow that a callback's state parameter names. Only flowUnknown
 // comes without the flow.
 func (v *visit) returned(ctx context.Context, parameter string) (state.Flow, verdict, error) {
-	id, secret, ok := strings.Cut(parameter, ".")
-	if !ok || !isSecret(secret) {
+	id, secret, _ := strings.Cut(parameter, ".")
+	random, signature, ok := strings.Cut(secret, ".")
+	if !ok || !isSecret(random) {
 		return state.Flow{}, flowUnknown, nil
 	}
 	f, ok, err := v.flow(ctx, id)
-	if err != nil || !ok || !same(f.State, hash(secret)) {
+	if err != nil || !ok || !v.portal.deps.Keys.Verify(link.PurposeState, signature, f.ID, f.Browser, random) {
 		return state.Flow{}, flowUnknown, err
 	}
-	switch {
-	case !f.Used.IsZero() && v.now.Before(f.Used.Add(outcomeLife)):
-		return f, flowUsed, nil
-	case !f.Used.IsZero():
-		return f, flowStale, nil
-	case !v.now.Before(f.Expires):
-		return f, flowExpired, nil
+	last, present := f.Used, same(f.State, hash(secret))
+	if last.IsZero() {
+		last = f.Expires.Add(-stateLife) // when it left last
 	}
-	return f, flowFresh, nil
+	switch {
+	case present && f.Used.IsZero() && v.now.Before(f.Expires):
+		return f, flowFresh, nil
+	case present && f.Used.IsZero():
+		return f, flowExpired, nil
+	case v.now.Before(last.Add(outcomeLife)):
+		return f, flowUsed, nil
+	}
+	return f, flowStale, nil
 }
 
 // flow finds a flow of this browser by id; false where there is none.

@@ -6,6 +6,8 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+
+	"github.com/calbridge/calbridge/shared/link"
 )
 
 // maxForm bounds the body of a POST, in bytes.
@@ -18,12 +20,12 @@ const formField = "form"
 // HMAC over page, id and the cookie's hash that the page goes by. All forms of one page
 // share it: whoever can post one can post the others.
 func (v *visit) formToken() string {
-	return v.portal.deps.Signatures.Sign("form", v.name, v.id, v.browser)
+	return v.portal.deps.Keys.Sign(link.PurposeForm, v.name, v.id, v.browser)
 }
 
 // formHolds checks the token of the form that came, for a page that goes by browser.
 func (v *visit) formHolds(browser string) bool {
-	return browser != "" && v.portal.deps.Signatures.Verify("form", v.values.Get(formField), v.name, v.id, browser)
+	return browser != "" && v.portal.deps.Keys.Verify(link.PurposeForm, v.values.Get(formField), v.name, v.id, browser)
 }
 
 // readForm reads the body of a POST into v.values: urlencoded, at most maxForm bytes,

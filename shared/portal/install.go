@@ -1,7 +1,21 @@
 package portal
 
-// install lists every page: who calls it, and how often. A POST may come twice, for
+import (
+	"context"
+
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// action serves one form.
+type actions = map[string]func(context.Context, *visit) Answer
+
+// install lists every page: who sees it, and its forms. A POST may come twice, for
 // double clicks; each function says what the second does.
 func (p *Portal) install() map[string]page {
-	return map[string]page{}
+	return map[string]page{
+		// Anybody with a link.
+		pageGo: {get: p.showLink, post: actions{"": p.followLink}},
+	}
 }
+
+var _ = state.OrgAdmin

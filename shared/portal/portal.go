@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/calbridge/calbridge/shared/link"
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/state"
 )
@@ -35,13 +36,6 @@ type Flows interface {
 	Put(ctx context.Context, f state.Flow) (etag string, err error)
 }
 
-// Signatures signs links, forms and what else must be ours; *link.Keys does.
-type Signatures interface {
-	// Sign returns 43 characters over a purpose and its parts.
-	Sign(purpose string, parts ...string) string
-	Verify(purpose, signature string, parts ...string) bool
-}
-
 // Sealer keeps what must not be read at rest; *seal.Sealer does. What was sealed
 // opens only with the same associated data.
 type Sealer interface {
@@ -56,10 +50,11 @@ type Organizations interface {
 
 // Deps is what the pages stand on. All are required.
 type Deps struct {
-	Links         Links
-	Sessions      Sessions
-	Flows         Flows
-	Signatures    Signatures
+	Links    Links
+	Sessions Sessions
+	Flows    Flows
+	// Keys sign links, forms and states.
+	Keys          *link.Keys
 	Sealer        Sealer
 	Organizations Organizations
 }

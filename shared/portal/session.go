@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -60,15 +59,15 @@ func (v *visit) about(ctx context.Context, organization, locale string) *Answer 
 	return &a
 }
 
-// open makes a session of a link for this browser and gives it its cookie, always a
-// new one, so that nobody can have planted it. It returns the grant.
-func (v *visit) open(ctx context.Context, l state.Link) (string, error) {
+// open makes a session of a link for this browser, under a grant, and gives it its
+// cookie, always a new one, so that nobody can have planted it.
+func (v *visit) open(ctx context.Context, l state.Link, grant string) error {
 	secret := newSecret()
-	s := state.Session{ID: key.Random(), Browser: hash(secret), Role: l.Role, Organization: l.Organization, User: l.User,
+	s := state.Session{ID: grant, Browser: hash(secret), Role: l.Role, Organization: l.Organization, User: l.User,
 		Email: l.Email, Locale: l.Locale, ReturnURL: l.ReturnURL, Link: l.ID, Created: v.now, Expires: v.now.Add(sessionLife)}
 	if _, err := v.portal.deps.Sessions.Put(ctx, s); err != nil {
-		return "", err
+		return err
 	}
 	v.setCookie(s.ID, secret, sessionLife)
-	return s.ID, nil
+	return nil
 }
