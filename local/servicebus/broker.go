@@ -188,6 +188,24 @@ func (b *Broker) Peek(path string) []Received {
 	return b.peek(b.mustStore(path))
 }
 
+// Counts tells how many messages Peek would list: those that somebody has or may
+// take, and those for later. It copies none, so that it may be asked often of a
+// queue that holds very many.
+func (b *Broker) Counts(path string) (active, scheduled int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.senders[strings.ToLower(path)]; e != nil && e.topic {
+		e.settle(b.Now())
+		return 0, len(e.scheduled)
+	}
+	s := b.mustStore(path)
+	s.owner.settle(b.Now())
+	if !s.owner.topic && s.dead != nil {
+		scheduled = len(s.owner.scheduled)
+	}
+	return len(s.msgs), scheduled
+}
+
 // NextScheduled is the earliest instant at which a scheduled message becomes
 // visible; false when none is scheduled. A test moves its clock there.
 func (b *Broker) NextScheduled() (time.Time, bool) {

@@ -195,6 +195,14 @@ func (m *model) check(t *rapid.T) {
 	if len(seen)+len(m.ended) != len(m.sent) {
 		t.Fatalf("%d there and %d completed of %d sent", len(seen), len(m.ended), len(m.sent))
 	}
+	counted := 0
+	for _, path := range []string{"q", servicebus.DeadLetter("q")} {
+		active, scheduled := m.b.Counts(path)
+		counted += active + scheduled
+	}
+	if counted != len(there) {
+		t.Fatalf("%d messages are counted, %d listed", counted, len(there))
+	}
 	if dead, used := len(there) == 0, m.b.Used("q") == 0; dead != used {
 		t.Fatalf("%d messages take %d bytes", len(there), m.b.Used("q"))
 	}

@@ -62,13 +62,8 @@ func (s *soak) settle(ctx context.Context) {
 // lying counts messages: those that somebody has or may take, and those for later.
 func (s *soak) lying() (active, scheduled int) {
 	for _, path := range append([]string{queue.Changes + "/subscriptions/all"}, work...) {
-		for _, m := range s.Bus.Peek(path) {
-			if m.State == servicebus.Scheduled {
-				scheduled++
-			} else {
-				active++
-			}
-		}
+		now, later := s.Bus.Counts(path)
+		active, scheduled = active+now, scheduled+later
 	}
 	return active, scheduled
 }
@@ -77,8 +72,8 @@ func (s *soak) lying() (active, scheduled int) {
 func (s *soak) left() map[string]int {
 	out := map[string]int{}
 	for _, path := range work {
-		if n := len(s.Bus.Peek(path)); n > 0 {
-			out[path] = n
+		if now, later := s.Bus.Counts(path); now+later > 0 {
+			out[path] = now + later
 		}
 	}
 	return out
