@@ -12,10 +12,12 @@ import (
 
 // Person is how somebody stands in an organisation (wire.md, Connections and people).
 type Person struct {
-	User   string `json:"user"`
-	Name   string `json:"name"`
-	Email  string `json:"email"`
-	Active bool   `json:"active"`
+	User  string `json:"user"`
+	Name  string `json:"name"`
+	Email string `json:"email"`
+	// Account is the user name or object id that the booking app named, for pages only.
+	Account string `json:"-"`
+	Active  bool   `json:"active"`
 	// Mailbox is ok, unknown, or the reason of ics that it gave last.
 	Mailbox string `json:"mailbox"`
 	// Connection is none, or the state of the person's connection.
@@ -69,7 +71,7 @@ func (e *Engine) Person(ctx context.Context, organization, user string) (Person,
 }
 
 func personOf(org organization.Organization, row state.Person) Person {
-	return Person{User: row.User, Name: row.Name, Email: row.Email, Active: !row.Inactive, Mailbox: row.Mailbox,
+	return Person{User: row.User, Name: row.Name, Email: row.Email, Account: row.Account, Active: !row.Inactive, Mailbox: row.Mailbox,
 		Connection: row.Connection, Offer: offer(org, row)}
 }
 
