@@ -26,11 +26,12 @@ type TokenError struct {
 	RetryAfter time.Duration
 	// CorrelationID names the attempt in the tenant's own sign-in logs.
 	CorrelationID string
-	// Claims is a challenge that the next sign-in has to pass on; "" for none.
+	// Claims is the challenge that the next sign-in has to pass on; "" for none.
 	Claims string
 	// Reason is ours, a constant, where nothing was asked.
 	Reason string
-	Cause  error // of the context
+	// Cause is the context's error, ErrNoConnection, or that of a TokenStore.
+	Cause error
 }
 
 func (e *TokenError) Error() string {
@@ -50,7 +51,7 @@ func (e *TokenError) Error() string {
 	return s
 }
 
-// Unwrap returns the context's error, if that ended the attempt.
+// Unwrap returns Cause.
 func (e *TokenError) Unwrap() error { return e.Cause }
 
 // TokenFailure tells what Entra said, for the Graph client to classify.
@@ -61,6 +62,12 @@ func (e *TokenError) TokenFailure() (code string, aadsts []int, status int, retr
 	}
 	return e.code(), e.AADSTS, status, e.RetryAfter
 }
+
+// Correlation names the attempt for those who see only an error.
+func (e *TokenError) Correlation() string { return e.CorrelationID }
+
+// ClaimsChallenge is Claims for those who see only an error.
+func (e *TokenError) ClaimsChallenge() string { return e.Claims }
 
 func (e *TokenError) code() string {
 	if e.Suberror != "" {
@@ -98,16 +105,29 @@ func decodeError(status int, header http.Header, body []byte) *TokenError {
 		Suberror      string      `json:"suberror"`
 		Codes         []codeValue `json:"error_codes"`
 		CorrelationID string      `json:"correlation_id"`
+		Claims        string      `json:"claims"`
 	}
 	e := &TokenError{Status: status, RetryAfter: retryAfter(header)}
 	if json.Unmarshal(body, &wire) != nil {
 		return e
 	}
 	e.Code, e.Suberror, e.CorrelationID = word(wire.Error), word(wire.Suberror), word(wire.CorrelationID)
+	e.Claims = challengeOf(wire.Claims)
 	for _, c := range wire.Codes {
 		e.AADSTS = append(e.AADSTS, int(c))
 	}
 	return e
+}
+
+// maxClaims bounds a challenge, in bytes.
+const maxClaims = 4 << 10
+
+// challengeOf keeps a claims challenge, which is a JSON object, else nothing.
+func challengeOf(claims string) string {
+	if len(claims) > maxClaims || !strings.HasPrefix(claims, "{") || !json.Valid([]byte(claims)) {
+		return ""
+	}
+	return claims
 }
 
 // codeValue is a number that may also come as a string.
