@@ -62,6 +62,8 @@ type Effects struct {
 	Organizations Organizations
 	// Recoverer may be nil; then Recover fails.
 	Recoverer Recoverer
+	// Domains may be nil; then a domain in tenant.expected proves nothing.
+	Domains Domains
 	// Shelf may be nil; then the lists of what lies on queues, and sending it back, fail.
 	Shelf queue.Shelf
 }
@@ -83,12 +85,15 @@ type Options struct {
 
 // Engine is safe for concurrent use and keeps nothing between calls.
 type Engine struct {
-	lanes    *state.Lanes
-	bookings *state.Bookings
-	people   *state.People
-	due      *state.Due
-	ledger   *state.Ledger
+	lanes       *state.Lanes
+	bookings    *state.Bookings
+	people      *state.People
+	due         *state.Due
+	ledger      *state.Ledger
+	consents    *state.Organizations
+	connections *state.Connections
 
+	domains   Domains
 	bus       queue.Sender
 	calendar  graph.Calendar
 	orgs      Organizations
@@ -109,13 +114,14 @@ func New(fx Effects, o *Options) *Engine {
 	}
 	e := &Engine{
 		lanes: state.NewLanes(fx.Tables), bookings: state.NewBookings(fx.Tables), people: state.NewPeople(fx.Tables),
-		due: state.NewDue(fx.Tables), ledger: state.NewLedger(fx.Tables),
+		due: state.NewDue(fx.Tables), ledger: state.NewLedger(fx.Tables), connections: state.NewConnections(fx.Tables), domains: fx.Domains,
 		bus: fx.Bus, calendar: fx.Calendar, orgs: fx.Organizations, recoverer: fx.Recoverer, shelf: fx.Shelf,
 		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, parallel: o.Parallel, unpaced: o.Unpaced,
 	}
 	if e.now == nil {
 		e.now = time.Now
 	}
+	e.consents = state.NewOrganizations(fx.Tables, e.now)
 	if e.jitter == nil {
 		e.jitter = rand.Float64
 	}

@@ -23,7 +23,10 @@
 // # State
 //
 // [State] is not settable by PUT. [Organization.Bind] and [Organization.Unbind]
-// are the operator's way to a tenant (identity.md section 2.6, invariant I7).
+// are the operator's way to a tenant, [Organization.OfferConsent],
+// [Organization.ProveAdmin] and [Organization.DecideConsent] the consent flow's
+// (identity.md section 2, invariant I7): nothing else ever sets State.Tenant.
+// [Organization.Doubted] and [Organization.Prove] are how a consent is lost and found.
 //
 // # Guesses
 //
@@ -155,12 +158,27 @@ type State struct {
 	// from an old copy (UTC; zero for never): rows that were not looked at since may
 	// not know of events that are there.
 	RecoveredAt time.Time
+
+	// What follows is ours: a GET of the organisation does not show it.
+
+	// Attempt is a consent under way or waiting for a decision; zero for none.
+	Attempt Attempt
+	// BoundAttempt is the attempt that bound the organisation, or renewed that; "" for none.
+	BoundAttempt string
+	// AdminTenant is the tenant that the organisation's admin last signed in to; "" for none.
+	AdminTenant string
+	// Decided is what was last decided with the function key.
+	Decided Decision
+	// Doubt is what speaks against the consent since it last worked.
+	Doubt Doubt
 }
 
 // Clone returns a copy that shares no memory with o.
 func (o Organization) Clone() Organization {
 	o.Alerts.Emails = slices.Clone(o.Alerts.Emails)
 	o.State.GrantedScopes = slices.Clone(o.State.GrantedScopes)
+	o.State.Attempt.Scopes = slices.Clone(o.State.Attempt.Scopes)
+	o.State.Doubt.Seen = slices.Clone(o.State.Doubt.Seen)
 	o.Document = slices.Clone(o.Document)
 	return o
 }

@@ -59,6 +59,9 @@ func (s *Organizations) get(ctx context.Context, id string) (o organization.Orga
 	if err := json.Unmarshal([]byte(known), &st); err != nil {
 		return o, "", false, fmt.Errorf("state.Organization %s: state: %w", id, err)
 	}
+	if err := parseUnderway(e, &st); err != nil {
+		return o, "", false, fmt.Errorf("state.Organization %s: %w", id, err)
+	}
 	if o, err = organization.Restore(id, settings, st); err != nil {
 		return o, "", false, fmt.Errorf("state.Organization %s: %w", id, err)
 	}
@@ -81,11 +84,13 @@ type Written struct {
 // meanwhile; else it reads again. The error of decide is returned as it is.
 // ErrPrecondition: others kept writing. After any other error the outcome is unknown.
 func (s *Organizations) Change(ctx context.Context, id string, decide Decide) (Written, error) {
-	return s.change(ctx, id, decide, func(context.Context, organization.Organization) error { return nil })
+	return s.ChangeAfter(ctx, id, decide, nil)
 }
 
-// change is Change with something to do before each write.
-func (s *Organizations) change(ctx context.Context, id string, decide Decide, before func(context.Context, organization.Organization) error) (Written, error) {
+// ChangeAfter is Change with something to do before each write, once it is known
+// what will be written: what must not be missing after a kill. It may be called
+// several times; its error, returned as it is, stops the change.
+func (s *Organizations) ChangeAfter(ctx context.Context, id string, decide Decide, before func(context.Context, organization.Organization) error) (Written, error) {
 	for range 5 {
 		row, err := s.open(ctx, id)
 		if err != nil {
@@ -95,7 +100,12 @@ func (s *Organizations) change(ctx context.Context, id string, decide Decide, be
 		if err != nil {
 			return Written{}, err
 		}
-		if err := before(ctx, next); err != nil {
+		if before != nil {
+			if err := before(ctx, next); err != nil {
+				return Written{}, err
+			}
+		}
+		if err := s.indexTenant(ctx, row.current, next); err != nil {
 			return Written{}, err
 		}
 		etag, err := s.put(ctx, next, row.etag, false)
@@ -152,8 +162,9 @@ func (s *Organizations) Delete(ctx context.Context, id string, check func(versio
 
 // put stores an organisation if its row still has the ETag; "" means no row.
 func (s *Organizations) put(ctx context.Context, o organization.Organization, etag string, deleted bool) (string, error) {
-	known, err := json.Marshal(o.State)
-	if err != nil {
+	known, err1 := json.Marshal(o.State)
+	way, err2 := underway(o.State)
+	if err := errors.Join(err1, err2); err != nil {
 		return "", fmt.Errorf("state.PutOrganization %s: %w", o.ID, err)
 	}
 	action := Replace
@@ -165,7 +176,7 @@ func (s *Organizations) put(ctx context.Context, o organization.Organization, et
 		}
 	}
 	tags, err := s.tables.Apply(ctx, tableOrganizations, []Change{{action, Entity{Partition: o.ID, ETag: etag, Props: map[string]any{
-		"v": version, "settings": []byte(o.Document), "state": string(known), "deleted": deleted}}}})
+		"v": version, "settings": []byte(o.Document), "state": string(known), "consent": way, "deleted": deleted}}}})
 	if err != nil {
 		return "", fmt.Errorf("state.PutOrganization %s: %w", o.ID, err)
 	}
@@ -204,13 +215,14 @@ func (s *Organizations) List(ctx context.Context, after string, limit int) (item
 	}
 }
 
-// Binding is what the ledger keeps of a binding or unbinding by the operator.
+// Binding is what the ledger keeps of a decision about an organisation's tenant.
 type Binding struct {
 	At        time.Time `json:"at"`
-	Operation string    `json:"operation"` // bind or unbind
-	By        string    `json:"by"`        // operator
+	Operation string    `json:"operation"` // bind, unbind or refuse
+	By        string    `json:"by"`        // operator, consent, or function-key
 	Tenant    string    `json:"tenant,omitempty"`
 	Note      string    `json:"note,omitempty"`
+	Attempt   string    `json:"attempt,omitempty"` // of a consent
 }
 
 // Bind binds an organisation to a tenant by the operator's hand, or with an
@@ -233,7 +245,7 @@ func (s *Organizations) Bind(ctx context.Context, id, tenant, note string) (Writ
 		}
 		return current.Bind(tenant, at)
 	}
-	return s.change(ctx, id, decide, func(ctx context.Context, next organization.Organization) error {
+	return s.ChangeAfter(ctx, id, decide, func(ctx context.Context, next organization.Organization) error {
 		if next.State.Tenant == was.Tenant {
 			return nil
 		}
@@ -241,7 +253,7 @@ func (s *Organizations) Bind(ctx context.Context, id, tenant, note string) (Writ
 		if tenant == "" {
 			entry.Operation, entry.Tenant = "unbind", was.Tenant
 		}
-		return s.record(ctx, id, entry)
+		return s.Record(ctx, id, entry)
 	})
 }
 
@@ -261,8 +273,8 @@ func (s *Organizations) Recover(ctx context.Context, id string) error {
 	return err
 }
 
-// record adds to the ledger under the organisation's own session key, which no lane has.
-func (s *Organizations) record(ctx context.Context, id string, entry Binding) error {
+// Record adds to the ledger under the organisation's own session key, which no lane has.
+func (s *Organizations) Record(ctx context.Context, id string, entry Binding) error {
 	doc, err := json.Marshal(entry)
 	if err != nil {
 		return fmt.Errorf("state.Bind %s: %w", id, err)

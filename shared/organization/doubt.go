@@ -1,0 +1,100 @@
+package organization
+
+import (
+	"slices"
+	"time"
+)
+
+// Sign is an answer of Microsoft that may mean that consent was taken back.
+type Sign string
+
+// The signs (identity.md section 2, "When is consent lost?").
+const (
+	// SignGone: 700016 or 7000112, the app is not in the tenant or switched off there.
+	SignGone Sign = "gone"
+	// SignRefused: 403 on a mailbox, with the app's own token.
+	SignRefused Sign = "refused"
+	// SignRequired: consent_required on a user's refresh.
+	SignRequired Sign = "required"
+)
+
+// doubtful is how many different people's answers it takes.
+const doubtful = 3
+
+// Doubt is what speaks against a consent since it last worked.
+type Doubt struct {
+	Since time.Time `json:"since,omitzero"` // UTC, of the first of them
+	Seen  []Seen    `json:"seen,omitempty"` // one of each lane and sign
+}
+
+// Seen is one of them.
+type Seen struct {
+	Lane string `json:"lane"`
+	Sign Sign   `json:"sign"`
+	// Good says that the mailbox had been read or written before.
+	Good bool `json:"good,omitempty"`
+}
+
+// IsZero reports whether nothing speaks against it.
+func (d Doubt) IsZero() bool { return len(d.Seen) == 0 }
+
+// knows reports whether a lane's sign is counted, or enough others are.
+func (d Doubt) knows(s Seen) bool {
+	same := 0
+	for _, seen := range d.Seen {
+		if seen.Sign != s.Sign {
+			continue
+		}
+		if seen.Lane == s.Lane {
+			return true
+		}
+		same++
+	}
+	return same > 2*doubtful // none of them was good: one that is still counts
+}
+
+// Settling is for how long after a consent its absence proves nothing: it takes
+// that long until all of Entra and Exchange know (identity.md section 2).
+const Settling = 15 * time.Minute
+
+// Doubted judges an answer that may mean that consent was taken back, and reports
+// whether anything changed; Consent is consent-missing when it was. Within 15
+// minutes of a consent nothing counts.
+//
+// SignGone says it alone. SignRefused says it from a mailbox that had worked and
+// two others, SignRequired from three different people, all since the consent last
+// worked: whoever sees it work calls Prove, which forgets the doubt.
+func (o Organization) Doubted(s Seen, at time.Time) (Organization, bool) {
+	if !o.State.Consented() || o.State.Consent == ConsentMissing || at.Sub(o.State.ConsentedAt) < Settling {
+		return o, false
+	}
+	if s.Sign != SignGone && o.State.Doubt.knows(s) && !(s.Good && !o.State.Doubt.good(s.Sign)) {
+		return o, false
+	}
+	d := Doubt{Since: o.State.Doubt.Since, Seen: append(slices.Clone(o.State.Doubt.Seen), s)}
+	if d.Since.IsZero() {
+		d.Since = at.UTC().Truncate(time.Second)
+	}
+	o.State.Doubt = d
+	if d.sure(s.Sign) {
+		o.State.Consent, o.State.Doubt = ConsentMissing, Doubt{}
+	}
+	return o, true
+}
+
+func (d Doubt) sure(sign Sign) bool {
+	if sign == SignGone {
+		return true
+	}
+	lanes := map[string]bool{}
+	for _, seen := range d.Seen {
+		if seen.Sign == sign {
+			lanes[seen.Lane] = true
+		}
+	}
+	return len(lanes) >= doubtful && (sign == SignRequired || d.good(sign))
+}
+
+func (d Doubt) good(sign Sign) bool {
+	return slices.ContainsFunc(d.Seen, func(s Seen) bool { return s.Sign == sign && s.Good })
+}
