@@ -2,6 +2,8 @@ package graph
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,25 +15,47 @@ type Fate string
 const (
 	FatePassing    Fate = "passing"    // tried again; counted down
 	FateDead       Fate = "dead"       // the person signs in again: needs-reauth
-	FatePolicy     Fate = "policy"     // blocked-by-policy: the Entra admin's to mend
+	FatePolicy     Fate = "policy"     // blocked-by-policy: the Entra admin's to mend, counted down
 	FateConsent    Fate = "consent"    // consent_required: this connection's consent
-	FateApp        Fate = "app"        // the app is gone or off in the tenant: passing for the connection, a matter of the organisation
+	FateApp        Fate = "app"        // the app is gone or off in the tenant: counted down, and a matter of the organisation
 	FateCredential Fate = "credential" // our own credential: one operator alert, no connection changes
 )
 
-// tokenFailure is what an error of identity tells.
+// tokenFailure is what an error of package identity tells.
 type tokenFailure interface {
 	TokenFailure() (code string, aadsts []int, status int, retryAfter time.Duration)
 }
 
-// FateOf classifies the error of a refresh. An error that is none of Entra's is passing.
+// appGone are the numbers that speak of the app in the tenant, not of the person: no
+// service principal, or one that is switched off (contract 13.5).
+var appGone = []int{700016, 7000112, 70001, 1000031}
+
+// FateOf classifies the error of a refresh, by ClassifyToken's table. An error that is
+// not Entra's, and a request that Entra calls malformed, is passing: it is our fault
+// or nobody's, and never a reason to ask the person to sign in again.
 func FateOf(err error) Fate {
 	var f tokenFailure
 	if !errors.As(err, &f) {
 		return FatePassing
 	}
 	code, aadsts, status, _ := f.TokenFailure()
-	return fate(ClassifyToken(code, aadsts, status), code, aadsts)
+	e := ClassifyToken(code, aadsts, status)
+	oauth, _, _ := strings.Cut(code, "/")
+	switch {
+	case e.Kind != Unauthorised:
+		return FatePassing
+	case slices.ContainsFunc(aadsts, func(n int) bool { return slices.Contains(appGone, n) }):
+		return FateApp
+	case oauth == "invalid_client":
+		return FateCredential
+	case e.Reason == ReasonBlockedByPolicy:
+		return FatePolicy
+	case e.Reason == ReasonConsentMissing:
+		return FateConsent
+	case e.Reason == ReasonNeedsReauth:
+		return FateDead
+	case oauth == "unauthorized_client":
+		return FateApp
+	}
+	return FatePassing
 }
-
-func fate(e *Error, code string, aadsts []int) Fate { return FatePassing }

@@ -2,20 +2,30 @@ package identity
 
 import (
 	"context"
+	"crypto"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
 )
 
 // A Credential proves that we are the app. It prints as nothing.
 type Credential struct {
-	open func(tenant string, a *App) (azcore.TokenCredential, error)
+	open     func(tenant string, a *App) (azcore.TokenCredential, error)
+	client   func() (confidential.Credential, error) // the same for MSAL
+	notAfter time.Time
 }
+
+// NotAfter is when the certificate ends, for Health and alerts (identity.md section
+// 4); zero for other credentials.
+func (c Credential) NotAfter() time.Time { return c.notAfter }
 
 // String hides the credential from logs.
 func (Credential) String() string { return "credential" }
@@ -25,11 +35,13 @@ func (Credential) GoString() string { return "identity.Credential{}" }
 
 // Secret is ENTRA_CLIENT_SECRET.
 func Secret(secret string) Credential {
-	return Credential{func(tenant string, a *App) (azcore.TokenCredential, error) {
+	open := func(tenant string, a *App) (azcore.TokenCredential, error) {
 		return azidentity.NewClientSecretCredential(tenant, a.clientID, secret, &azidentity.ClientSecretCredentialOptions{
 			ClientOptions: a.client, DisableInstanceDiscovery: a.loopback,
 		})
-	}}
+	}
+	client := func() (confidential.Credential, error) { return confidential.NewCredFromSecret(secret) }
+	return Credential{open: open, client: client}
 }
 
 // Certificate is ENTRA_CLIENT_CERTIFICATE: PEM with certificate and key, the same
@@ -51,21 +63,40 @@ func Certificate(setting string) (Credential, error) {
 	if err != nil {
 		return Credential{}, errors.New("the certificate or its key cannot be read")
 	}
-	return Credential{func(tenant string, a *App) (azcore.TokenCredential, error) {
+	open := func(tenant string, a *App) (azcore.TokenCredential, error) {
 		return azidentity.NewClientCertificateCredential(tenant, a.clientID, certs, key, &azidentity.ClientCertificateCredentialOptions{
 			ClientOptions: a.client, DisableInstanceDiscovery: a.loopback,
 		})
-	}}, nil
+	}
+	client := func() (confidential.Credential, error) { return confidential.NewCredFromCert(certs, key) }
+	return Credential{open: open, client: client, notAfter: endOf(certs, key)}, nil
+}
+
+// endOf is when the certificate of the key ends; the others are its chain.
+func endOf(certs []*x509.Certificate, key crypto.PrivateKey) time.Time {
+	signer, ok := key.(crypto.Signer)
+	for _, c := range certs {
+		if public, comparable := c.PublicKey.(interface{ Equal(crypto.PublicKey) bool }); ok && comparable && public.Equal(signer.Public()) {
+			return c.NotAfter
+		}
+	}
+	return time.Time{}
 }
 
 // Federated is a credential without a secret: assertion returns a token that the
 // app registration trusts. It must be safe for concurrent use.
 func Federated(assertion func(context.Context) (string, error)) Credential {
-	return Credential{func(tenant string, a *App) (azcore.TokenCredential, error) {
+	open := func(tenant string, a *App) (azcore.TokenCredential, error) {
 		return azidentity.NewClientAssertionCredential(tenant, a.clientID, assertion, &azidentity.ClientAssertionCredentialOptions{
 			ClientOptions: a.client, DisableInstanceDiscovery: a.loopback,
 		})
-	}}
+	}
+	client := func() (confidential.Credential, error) {
+		return confidential.NewCredFromAssertionCallback(func(ctx context.Context, _ confidential.AssertionRequestOptions) (string, error) {
+			return assertion(ctx)
+		}), nil
+	}
+	return Credential{open: open, client: client}
 }
 
 // ManagedIdentity is ENTRA_MANAGED_IDENTITY: the client id of a user-assigned
