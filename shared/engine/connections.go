@@ -3,11 +3,14 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/state"
 )
 
 // Errors of the use cases of connections; compare with errors.Is. What has no row is
@@ -24,8 +27,12 @@ var (
 	ErrNotProbed = errors.New("the organisation's people sign in: there is no connection by probe")
 	// ErrNoConsent: the organisation is bound to no tenant yet.
 	ErrNoConsent = errors.New("the organisation's tenant has not consented")
+	// ErrForeignTenant: the organisation takes accounts of its own tenant only.
+	ErrForeignTenant = errors.New("the account is of another tenant")
 	// ErrNotPrimary: a person's primary connection stops being it only when another one becomes it.
 	ErrNotPrimary = errors.New("another connection has to be made the primary one")
+	// ErrScope: the scope does not go with the direction: writing has readwrite, reading has not.
+	ErrScope = errors.New("the scope does not go with the direction")
 	// ErrCalendarChoice: only the default calendar can be written to.
 	ErrCalendarChoice = errors.New("only the default calendar can be written to")
 	// ErrOptOut: the organisation does not let people opt out.
@@ -118,121 +125,86 @@ func ConnectionOf(c connection.Connection) Connection {
 	return out
 }
 
-// ConnectionID tells under which id an account of a person is, or is to be,
-// connected, so that its tokens can be sealed for that id: that of the connection
-// which the person has of the same tenant and object id, else a new random one. It
-// stores nothing.
-func (e *Engine) ConnectionID(ctx context.Context, organization, user string, account connection.Account) (key.Key, error) {
-	return key.Key{}, errors.ErrUnsupported
-}
-
-// Connect stores what a person confirmed. c says organisation, user, id (from
-// ConnectionID), account, email, mailbox, direction, scope, what was granted, and, for
-// a mailbox that cannot be used, its Cause; the rest of c is decided here. sealed is
-// the token cache, sealed for that id; nil for a connection by probe.
-//
-// The same account of the same person keeps its id, its calendars and its lapses, and
-// gets the new tokens; another account is another connection. The first is primary. What
-// was missed is owed, the product is told, and the token is put on the agenda of those
-// to keep alive. Repeating it changes nothing more.
-//
-// Errors: state.ErrNotFound, no such organisation; ErrModuleOff, ErrFirstNone,
-// ErrAccountMoved, ErrConnectionsFull.
-func (e *Engine) Connect(ctx context.Context, c connection.Connection, sealed []byte) (connection.Connection, error) {
-	return connection.Connection{}, errors.ErrUnsupported
-}
-
-// ConnectByProbe makes a connection without a sign-in for a person of an organisation
-// whose permission is application: it asks with the app's own token which mailbox
-// answers for the address. An address that no mailbox answers for is a *graph.Error
-// of kind Unreachable with its reason, and nothing is stored. Other errors: as Connect, and
-// ErrNotProbed, ErrNoConsent.
-func (e *Engine) ConnectByProbe(ctx context.Context, organization, user, email string, direction connection.Direction) (VersionedConnection, error) {
-	return VersionedConnection{}, errors.ErrUnsupported
-}
-
 // Connections are a person's connections, the primary one first, the others as they
 // were made; none is an empty slice. It costs one request.
 func (e *Engine) Connections(ctx context.Context, organization, user string) ([]connection.Connection, error) {
-	return nil, errors.ErrUnsupported
+	rows, err := e.connections.Of(ctx, organization, key.Lane(organization, key.User, user))
+	if err != nil {
+		return nil, fmt.Errorf("engine.Connections: %w", err)
+	}
+	out := []connection.Connection{}
+	for _, row := range present(rows) {
+		out = append(out, row.Connection)
+	}
+	return out, nil
+}
+
+// present are the connections that are not about to go, in the order that people see:
+// the primary one first, the others as they were made.
+func present(rows []state.Stored) []state.Stored {
+	rows = slices.DeleteFunc(slices.Clone(rows), func(s state.Stored) bool { return s.State == connection.Disconnected })
+	slices.SortStableFunc(rows, func(a, b state.Stored) int {
+		if a.Primary != b.Primary {
+			if a.Primary {
+				return -1
+			}
+			return 1
+		}
+		return a.Created.Compare(b.Created)
+	})
+	return rows
 }
 
 // Connection reads one connection. state.ErrNotFound: there is none of that id.
 func (e *Engine) Connection(ctx context.Context, organization string, id key.Key) (VersionedConnection, error) {
-	return VersionedConnection{}, errors.ErrUnsupported
+	row, err := e.connections.Get(ctx, organization, id)
+	if err == nil && row.State == connection.Disconnected {
+		err = state.ErrNotFound
+	}
+	if err != nil {
+		return VersionedConnection{}, fmt.Errorf("engine.Connection: %w", err)
+	}
+	return versioned(row), nil
+}
+
+// versioned gives a row its version: that of the row, and whether it is primary, which
+// the rows of others decide too.
+func versioned(row state.Stored) VersionedConnection {
+	return VersionedConnection{row.Connection, fmt.Sprintf("%s %t", row.ETag, row.Primary)}
 }
 
 // ListConnections lists an organisation's connections, at most limit, those after the
-// cursor, in an order that stays but means nothing. state.ErrNotFound: no such
-// organisation. ErrBadCursor: after is none that the list gave out.
+// cursor, in an order that stays but means nothing. state.ErrNotFound: no such organisation. ErrBadCursor: after is none that the
+// list gave out.
 func (e *Engine) ListConnections(ctx context.Context, organization, after string, limit int) (ConnectionPage, error) {
-	return ConnectionPage{}, errors.ErrUnsupported
+	if _, err := e.orgs.Organization(ctx, organization); err != nil {
+		return ConnectionPage{}, fmt.Errorf("engine.ListConnections: %w", err)
+	}
+	rows, next, err := e.connections.List(ctx, organization, after, limit)
+	if errors.Is(err, state.ErrInvalid) {
+		return ConnectionPage{}, errors.Join(ErrBadCursor, err)
+	}
+	if err != nil {
+		return ConnectionPage{}, fmt.Errorf("engine.ListConnections: %w", err)
+	}
+	page := ConnectionPage{Items: []Connection{}, Next: next}
+	for _, row := range rows {
+		if row.State != connection.Disconnected { // about to go
+			page.Items = append(page.Items, ConnectionOf(row.Connection))
+		}
+	}
+	return page, nil
 }
 
-// ChangeConnection changes a connection and makes calendars follow: a new primary, or
-// a way for writes that opens, owes the person's lane. A change to what is so already
-// costs a read. Errors: state.ErrNotFound, *ScopeMissing, ErrNotPrimary,
-// ErrCalendarChoice, and those of check.
-func (e *Engine) ChangeConnection(ctx context.Context, organization string, id key.Key, change ConnectionChange, check CheckConnection) (VersionedConnection, error) {
-	return VersionedConnection{}, errors.ErrUnsupported
-}
-
-// Disconnect destroys a connection's tokens and then its row; events stay where they
-// are. If it was the primary one, the person's oldest other connection becomes it.
-// state.ErrNotFound: there is none (any more). It may be repeated.
-func (e *Engine) Disconnect(ctx context.Context, organization string, id key.Key, check CheckConnection) error {
-	return errors.ErrUnsupported
-}
-
-// Dismiss remembers that a person does not want to be offered a connection, or, with
-// false, that they may be offered it again. "Connected apps" offers it all the same (T5).
-// A connection that is made or dies ends the dismissal. state.ErrNotFound: no such organisation or
-// person.
-func (e *Engine) Dismiss(ctx context.Context, organization, user string, dismissed bool) error {
-	return errors.ErrUnsupported
-}
-
-// Summary is how an organisation's people stand.
-type Summary struct {
-	// People were counted; More says that there are more, who were not.
-	People int
-	More   bool
-	// States counts active people by the state of their connection, "none" included.
-	States map[string]int
-	// Causes counts those of a state by cause: an AADSTS number or a reason of package
-	// reason, as connection.Connection.Cause.
-	Causes map[string]map[string]int
-	// Mailboxes counts active people by mailbox: ok, unknown or a reason of ics.
-	Mailboxes map[string]int
-	// Inactive people are counted nowhere else.
-	Inactive int
-	// Dismissed counts those who dismissed the offer.
-	Dismissed int
-}
-
-// Summary counts an organisation's people by state, at most 5,000 of them: one request
-// for every 1,000. state.ErrNotFound: there is no such organisation.
-func (e *Engine) Summary(ctx context.Context, organization string) (Summary, error) {
-	return Summary{}, errors.ErrUnsupported
-}
-
-// Stale is how many events would go stale, if calendars were not written any more.
-type Stale struct {
-	Events int
-	More   bool // at least so many: not everybody's were counted
-}
-
-// Stale counts events of ours that are not over (T4), of the first 1,000 people: one
-// request for each. state.ErrNotFound: there is no such organisation.
-func (e *Engine) Stale(ctx context.Context, organization string) (Stale, error) {
-	return Stale{}, errors.ErrUnsupported
-}
-
-// SetSync switches an organisation's calendar sync on or off, as a PUT of its settings
-// would (T4). On reconciles all that is current or upcoming. Off stops all writing and leaves
-// connections and events; with remove, events that are not over are removed first
-// (removed, sync-off). Setting what is set already does nothing, except that remove is
-// done also when sync is off already. Errors: state.ErrNotFound, ErrModuleOff.
-func (e *Engine) SetSync(ctx context.Context, organization string, on, remove bool) error {
-	return errors.ErrUnsupported
+// ConnectionsOf lists one person's connections; state.ErrNotFound: no such organisation.
+func (e *Engine) ConnectionsOf(ctx context.Context, organization, user string) (ConnectionPage, error) {
+	if _, err := e.orgs.Organization(ctx, organization); err != nil {
+		return ConnectionPage{}, fmt.Errorf("engine.ConnectionsOf: %w", err)
+	}
+	all, err := e.Connections(ctx, organization, user)
+	page := ConnectionPage{Items: make([]Connection, len(all))}
+	for i, c := range all {
+		page.Items[i] = ConnectionOf(c)
+	}
+	return page, err
 }

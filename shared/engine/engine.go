@@ -64,6 +64,8 @@ type Effects struct {
 	Recoverer Recoverer
 	// Domains may be nil; then a domain in tenant.expected proves nothing.
 	Domains Domains
+	// Refresher may be nil; then no token is kept alive.
+	Refresher Refresher
 	// Shelf may be nil; then the lists of what lies on queues, and sending it back, fail.
 	Shelf queue.Shelf
 }
@@ -79,6 +81,9 @@ type Options struct {
 	// Unpaced lets a backfill wake all lanes at once, which shows the writer's own
 	// speed. Only benchmarks set it.
 	Unpaced bool
+	// CredentialExpires is when the app's certificate ends (UTC); zero for a credential
+	// that does not say.
+	CredentialExpires time.Time
 	// Parallel is how many table requests of one invocation run at once; 0 means 8.
 	Parallel int
 }
@@ -92,8 +97,10 @@ type Engine struct {
 	ledger      *state.Ledger
 	consents    *state.Organizations
 	connections *state.Connections
+	incidents   *state.Incidents
 
 	domains   Domains
+	refresher Refresher
 	bus       queue.Sender
 	calendar  graph.Calendar
 	orgs      Organizations
@@ -105,6 +112,7 @@ type Engine struct {
 	log       *slog.Logger
 	parallel  int
 	unpaced   bool
+	expires   time.Time // of the app's certificate
 }
 
 // New returns an engine over its effects.
@@ -115,8 +123,10 @@ func New(fx Effects, o *Options) *Engine {
 	e := &Engine{
 		lanes: state.NewLanes(fx.Tables), bookings: state.NewBookings(fx.Tables), people: state.NewPeople(fx.Tables),
 		due: state.NewDue(fx.Tables), ledger: state.NewLedger(fx.Tables), connections: state.NewConnections(fx.Tables), domains: fx.Domains,
+		incidents: state.NewIncidents(fx.Tables), refresher: fx.Refresher,
 		bus: fx.Bus, calendar: fx.Calendar, orgs: fx.Organizations, recoverer: fx.Recoverer, shelf: fx.Shelf,
 		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, parallel: o.Parallel, unpaced: o.Unpaced,
+		expires: o.CredentialExpires,
 	}
 	if e.now == nil {
 		e.now = time.Now

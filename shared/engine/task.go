@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,18 +17,26 @@ import (
 
 // Operations of a task (wire.md, Internal messages).
 const (
-	opBackfill = "backfill"
-	opProbe    = "probe"
+	opBackfill   = "backfill"   // a lane, or all of an organisation, is owed what is current and upcoming
+	opProbe      = "probe"      // a lane's or connection's mailbox is looked at again
+	opKeepAlive  = "keepalive"  // a connection's token is renewed
+	opDisconnect = "disconnect" // a connection's tokens and row go, or all of a deleted organisation
+	opMove       = "move"       // a person's connections have changed: what follows from it is done
 )
+
+// causeTakeover is the cause of a backfill of a lane whose writer may be at work with
+// what was so before: it owes also what is owed already.
+const causeTakeover = "takeover"
 
 // task is the body of a message of mailbox-tasks.
 type task struct {
 	V            int    `json:"v"`
 	Op           string `json:"op"`
 	Organization string `json:"organization"`
-	// Lane is the lane that the task is about; empty means the whole organisation.
-	Lane  string `json:"lane,omitempty"`
-	Cause string `json:"cause,omitempty"`
+	// Lane or Connection is what the task is about; neither means the whole organisation.
+	Lane       string `json:"lane,omitempty"`
+	Connection string `json:"connection,omitempty"`
+	Cause      string `json:"cause,omitempty"`
 }
 
 // settling is how long a change of an organisation's settings takes until every
@@ -47,12 +56,9 @@ const (
 	chainProperty = "chain"
 )
 
-// message puts a task into the session of its lane, or of its organisation.
+// message puts a task into the session of its lane, connection or organisation.
 func (t task) message(at time.Time) queue.Message {
-	session := t.Lane
-	if session == "" {
-		session = key.Organization(t.Organization).String()
-	}
+	session := cmp.Or(t.Lane, t.Connection, key.Organization(t.Organization).String())
 	body, err := json.Marshal(t)
 	if err != nil {
 		panic(err) // strings always encode
@@ -81,6 +87,9 @@ func (e *Engine) Task(ctx context.Context, m queue.Message) error {
 }
 
 func (e *Engine) task(ctx context.Context, t task, m queue.Message) error {
+	if t.Connection != "" || t.Op == opDisconnect || t.Op == opMove {
+		return e.connectionTask(ctx, t, m)
+	}
 	org, err := e.orgs.Organization(ctx, t.Organization)
 	if errors.Is(err, state.ErrNotFound) {
 		return nil // deleted meanwhile
@@ -98,7 +107,7 @@ func (e *Engine) task(ctx context.Context, t task, m queue.Message) error {
 	}
 	switch t.Op {
 	case opBackfill:
-		return e.backfillLane(ctx, org, lane)
+		return e.backfillLane(ctx, org, lane, t.Cause == causeTakeover)
 	case opProbe:
 		return e.probe(ctx, org, lane)
 	}
@@ -157,13 +166,14 @@ func (e *Engine) paced(from time.Time, i int) time.Time {
 	return from.Add(time.Duration(i) * time.Second / lanesPerSecond)
 }
 
-// backfillLane owes a lane what is current or upcoming, in bulk, and wakes it.
-func (e *Engine) backfillLane(ctx context.Context, org organization.Organization, lane key.Key) error {
+// backfillLane owes a lane what is current or upcoming, in bulk, and wakes it; anew
+// means also what is owed already.
+func (e *Engine) backfillLane(ctx context.Context, org organization.Organization, lane key.Key, anew bool) error {
 	since := e.now().AddDate(0, 0, -org.BackfillPastDays)
 	waiting := false // owed by a backfill that died before it woke, or by live work
 	owed, err := e.oweLane(ctx, lane, since, func(d state.Delivery) bool {
 		waiting = waiting || d.Debt != ""
-		return d.Debt == ""
+		return d.Debt == "" || anew
 	})
 	if err != nil || len(owed) == 0 && !waiting {
 		return err
@@ -185,7 +195,7 @@ func (e *Engine) probe(ctx context.Context, org organization.Organization, lane 
 	defer cancel()
 	_, err = e.calendar.Mailbox(call, graph.AppAccess(org.State.Tenant), row.Address)
 	if err == nil {
-		return e.backfillLane(ctx, org, lane)
+		return e.backfillLane(ctx, org, lane, false)
 	}
 	if failure := graphError(err); failure.Kind != graph.Unreachable && failure.Kind != graph.Invalid {
 		return failure
@@ -202,16 +212,7 @@ func (e *Engine) probeTomorrow(ctx context.Context, organization string, lane ke
 	return e.lanes.SetProbe(ctx, lane, at)
 }
 
-// KeepAlive enqueues the re-checks of unreachable mailboxes that are due. It reads
-// the slots of the last week.
-func (e *Engine) KeepAlive(ctx context.Context) error {
-	const back = 7 * 24 * time.Hour
-	now := e.now()
-	return e.each(ctx, int(back/state.ProbeSlot)+1, func(ctx context.Context, i int) error {
-		return e.probeSlot(ctx, now.Add(-time.Duration(i)*state.ProbeSlot))
-	})
-}
-
+// probeSlot sends a task for each lane of a slot whose mailbox could not be reached.
 func (e *Engine) probeSlot(ctx context.Context, at time.Time) error {
 	probes, err := e.due.Probes(ctx, at)
 	if err != nil {

@@ -9,8 +9,7 @@ import (
 
 // SetConnection stores how a person's primary connection stands, with its cause, and
 // forgets which offer was dismissed. It makes the row where nobody of that lane was
-// seen yet, with the user's id and the address given; a row that is there keeps its
-// own address. One request, two where the row is new.
+// seen yet; isNew says so, and gives it the address. One request.
 func (p *People) SetConnection(ctx context.Context, organization string, who Person, isNew bool) error {
 	props := map[string]any{"v": version, "user": who.User, "connection": who.Connection, "cause": who.Cause, "dismissed": ""}
 	if isNew {

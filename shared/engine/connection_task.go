@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// connectionTask takes a task about connections. They outlive their organisation by as
+// long as it takes to destroy them, so that it is read only where it matters.
+func (e *Engine) connectionTask(ctx context.Context, t task, m queue.Message) error {
+	id, err := key.Parse(t.Connection)
+	switch {
+	case t.Op == opMove:
+		return e.moveTask(ctx, t, m)
+	case t.Op == opDisconnect && t.Connection == "":
+		return e.disconnectAll(ctx, t, m)
+	case err != nil:
+	case t.Op == opDisconnect:
+		err := e.Disconnect(ctx, t.Organization, id, nil)
+		if errors.Is(err, state.ErrNotFound) {
+			return nil
+		}
+		return err
+	case t.Op == opKeepAlive:
+		return e.keepAlive(ctx, t.Organization, id)
+	case t.Op == opProbe:
+		return e.probeTask(ctx, t.Organization, id)
+	}
+	e.log.ErrorContext(ctx, "task dropped: unknown operation or connection", "message", m.ID, "op", t.Op)
+	return nil
+}
+
+// moveTask does what follows from a person's connections.
+func (e *Engine) moveTask(ctx context.Context, t task, m queue.Message) error {
+	lane, err := key.Parse(t.Lane)
+	if err != nil {
+		e.log.ErrorContext(ctx, "task dropped: no lane", "message", m.ID, "op", t.Op)
+		return nil
+	}
+	rows, err := e.connections.Of(ctx, t.Organization, lane)
+	if err != nil {
+		return err
+	}
+	if len(rows) > 0 {
+		return e.follow(ctx, t.Organization, rows[0].User)
+	}
+	who, err := e.people.Person(ctx, t.Organization, lane)
+	if errors.Is(err, state.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return e.follow(ctx, t.Organization, who.User)
+}
+
+// disconnectPage is how many connections of a deleted organisation one task destroys.
+const disconnectPage = 20
+
+// DisconnectAll orders that the connections of an organisation are destroyed, because
+// it is about to be deleted. It is called before that is stored, so that a deletion
+// without it cannot be; an organisation that is still there then keeps them.
+func (e *Engine) DisconnectAll(ctx context.Context, organization string) error {
+	return e.send(ctx, queue.MailboxTasks,
+		task{V: 1, Op: opDisconnect, Organization: organization, Cause: "deleted"}.message(e.now().Add(settling)))
+}
+
+// disconnectAll destroys a page of connections and goes on with the next.
+func (e *Engine) disconnectAll(ctx context.Context, t task, m queue.Message) error {
+	if _, err := e.orgs.Organization(ctx, t.Organization); !errors.Is(err, state.ErrNotFound) {
+		return err
+	}
+	rows, next, err := e.connections.List(ctx, t.Organization, "", disconnectPage)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := e.Disconnect(ctx, t.Organization, row.ID, nil); err != nil && !errors.Is(err, state.ErrNotFound) {
+			return err
+		}
+	}
+	if next == "" {
+		return nil
+	}
+	return e.send(ctx, queue.MailboxTasks, t.message(e.now()))
+}
