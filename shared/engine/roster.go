@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/state"
@@ -75,20 +76,65 @@ func personOf(org organization.Organization, row state.Person) Person {
 		Connection: row.Connection, Offer: offer(org, row)}
 }
 
-// offer is what the product should offer a person: nothing where nobody has to
-// connect, where sync is off (T4), or where reconnecting is pointless because a
-// policy is in the way (identity.md section 4).
+// Offers, of what the product shows a person.
+const (
+	OfferConnect   = "connect"
+	OfferReconnect = "reconnect"
+	OfferNone      = "none"
+)
+
+// offer is what the product should offer a person: nothing where they dismissed it.
 func offer(org organization.Organization, row state.Person) string {
+	if o := undismissed(org, row); o != row.Dismissed {
+		return o
+	}
+	return OfferNone
+}
+
+// undismissed is what a person is offered who dismissed nothing: nothing where nobody
+// has to connect, where sync is off (T4), or where reconnecting is pointless because a
+// policy is in the way (identity.md section 4).
+func undismissed(org organization.Organization, row state.Person) string {
 	if org.Permission != organization.Delegated || !org.Module || !org.Sync || row.Inactive {
-		return "none"
+		return OfferNone
 	}
 	switch row.Connection {
-	case state.NoConnection, "disconnected":
-		return "connect"
-	case "needs-reauth":
-		return "reconnect"
+	case state.NoConnection, string(connection.Disconnected):
+		return OfferConnect
+	case string(connection.NeedsReauth):
+		return OfferReconnect
 	}
-	return "none"
+	return OfferNone
+}
+
+// Dismiss remembers that a person does not want to be offered what they are offered
+// now, or, with false, that they may be again. "Connected apps" offers it all the
+// same (T5). A connection that is made or dies ends the dismissal. Who was never seen
+// is made known by it: the caller answers for the id. state.ErrNotFound: there is no
+// such organisation.
+func (e *Engine) Dismiss(ctx context.Context, organization, user string, dismissed bool) error {
+	org, err := e.orgs.Organization(ctx, organization)
+	if err != nil {
+		return fmt.Errorf("engine.Dismiss: %w", err)
+	}
+	lane := key.Lane(organization, key.User, user)
+	row, err := e.people.Person(ctx, organization, lane)
+	if errors.Is(err, state.ErrNotFound) {
+		row, err = state.Person{Connection: state.NoConnection}, nil
+	}
+	if err != nil {
+		return fmt.Errorf("engine.Dismiss: %w", err)
+	}
+	what := ""
+	if dismissed {
+		if what = undismissed(org, row); what == OfferNone {
+			return nil // there is nothing to dismiss
+		}
+	}
+	if what == row.Dismissed {
+		return nil
+	}
+	return e.people.SetDismissed(ctx, organization, lane, user, what)
 }
 
 // PersonDelivery is the last published result of one booking for a person.

@@ -171,6 +171,9 @@ type State struct {
 	Decided Decision
 	// Doubt is what speaks against the consent since it last worked.
 	Doubt Doubt
+	// Removing says that events which are not over are to be removed because sync is
+	// off; it ends when sync is on again.
+	Removing bool
 }
 
 // Clone returns a copy that shares no memory with o.

@@ -22,6 +22,7 @@ func (o Organization) Replace(next Organization) (Organization, error) {
 		return o, ErrTenantBound
 	}
 	next.State = o.State
+	next.State.Removing = o.State.Removing && !next.Sync
 	return next.WithID(o.ID), nil
 }
 

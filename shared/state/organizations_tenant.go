@@ -61,10 +61,11 @@ type underwayDoc struct {
 	AdminTenant  string                `json:"adminTenant,omitempty"`
 	Decided      organization.Decision `json:"decided,omitzero"`
 	Doubt        organization.Doubt    `json:"doubt,omitzero"`
+	Removing     bool                  `json:"removing,omitempty"`
 }
 
 func underway(s organization.State) (string, error) {
-	doc, err := json.Marshal(underwayDoc{s.Attempt, s.BoundAttempt, s.AdminTenant, s.Decided, s.Doubt})
+	doc, err := json.Marshal(underwayDoc{s.Attempt, s.BoundAttempt, s.AdminTenant, s.Decided, s.Doubt, s.Removing})
 	return string(doc), err
 }
 
@@ -79,5 +80,6 @@ func parseUnderway(e Entity, s *organization.State) error {
 		return fmt.Errorf("consent: %w: %w", ErrCorrupt, err)
 	}
 	s.Attempt, s.BoundAttempt, s.AdminTenant, s.Decided, s.Doubt = doc.Attempt, doc.BoundAttempt, doc.AdminTenant, doc.Decided, doc.Doubt
+	s.Removing = doc.Removing
 	return nil
 }
