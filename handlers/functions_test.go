@@ -68,6 +68,7 @@ func TestBindingsAreThoseOfTheDesign(t *testing.T) {
 	want := map[string][]binding{
 		"Health":   web("anonymous", "health", "get"),
 		"Bookings": web("function", "bookings", "post"),
+		"Links":    web("function", "links", "post"),
 		"Organizations": web("function", "organizations/{organization:"+id+"}/{resource:alpha?}/{id:regex(^[A-Za-z0-9_-]*$)?}/{action:alpha?}",
 			"get", "put", "post", "patch", "delete"),
 		"Operator":             web("admin", "operator/{resource:regex(^[A-Za-z0-9_-]*$)}/{id:"+id+"?}/{action:alpha?}", "get", "post"),

@@ -28,6 +28,7 @@
 // Every queue function may be called again with the same message, at any time.
 // Every web request may be repeated: PUT, DELETE and binding a tenant are
 // idempotent, POST bookings puts the same revision on the queue again, which
+// changes nothing, POST links makes another link, deciding a consent twice alike
 // changes nothing, and a redrive owes again what is owed already or sends back
 // what is still there.
 //
@@ -67,6 +68,8 @@ type Deps struct {
 	Organizations Organizations
 	Directory     Directory
 	Repair        Repairer
+	Links         Linker
+	Consent       Consenter
 	// Dependencies are asked by Health, under their names.
 	Dependencies map[string]Check
 }
@@ -125,6 +128,8 @@ func (s *Server) install(publicURL string) {
 		{"Health", http.MethodGet, "health", health.serve},
 		// Booking apps, per change of a booking.
 		{"Bookings", http.MethodPost, "bookings", bookings.post},
+		// Booking apps, whenever somebody is to see a page; every call makes another link.
+		{"Links", http.MethodPost, "links", links{s.deps.Links}.post},
 		// Booking apps and their back offices: settings now and then, status when somebody asks.
 		{"Organizations", http.MethodGet, "organizations/{organization}", organizations.get},
 		{"Organizations", http.MethodPut, "organizations/{organization}", organizations.put},
@@ -134,6 +139,8 @@ func (s *Server) install(publicURL string) {
 		{"Organizations", http.MethodGet, "organizations/{organization}/people", people.list},
 		{"Organizations", http.MethodPut, "organizations/{organization}/people", people.announce},
 		{"Organizations", http.MethodGet, "organizations/{organization}/people/deliveries", people.deliveries},
+		{"Organizations", http.MethodGet, "organizations/{organization}/consent", consent{s.deps.Consent}.get},
+		{"Organizations", http.MethodPost, "organizations/{organization}/consent", consent{s.deps.Consent}.decide},
 		// The operator, by hand.
 		{"Operator", http.MethodGet, "operator/organizations", operator.list},
 		{"Operator", http.MethodPost, "operator/organizations/{organization}/tenant", operator.tenant},

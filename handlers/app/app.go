@@ -26,6 +26,7 @@ import (
 
 	"github.com/calbridge/calbridge/handlers"
 	"github.com/calbridge/calbridge/shared/engine"
+	"github.com/calbridge/calbridge/shared/link"
 	"github.com/calbridge/calbridge/shared/settings"
 	"github.com/calbridge/calbridge/shared/state"
 )
@@ -67,18 +68,26 @@ func Run(ctx context.Context, lookup func(string) (string, bool), stdout io.Writ
 	if err != nil {
 		return errors.Join(fmt.Errorf("app.Run: %w", err), parts.close(ctx))
 	}
-	server := newServer(address, s, parts, o, log)
+	server, err := newServer(address, s, parts, o, log)
+	if err != nil {
+		return errors.Join(err, listener.Close(), parts.close(ctx))
+	}
 	return errors.Join(serve(ctx, server, listener, log), parts.close(context.WithoutCancel(ctx)))
 }
 
 // newServer wires engine and handlers.
-func newServer(address string, s settings.Settings, parts parts, o Options, log *slog.Logger) *http.Server {
-	organizations := state.NewOrganizations(parts.tables, o.Now)
-	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar,
-		Organizations: state.NewCachedOrganizations(organizations, o.Now), Recoverer: organizations, Shelf: parts.bus},
+func newServer(address string, s settings.Settings, parts parts, o Options, log *slog.Logger) (*http.Server, error) {
+	organizations := parts.organizations
+	keys, err := linkKeys(s.LinkKeys)
+	if err != nil {
+		return nil, fmt.Errorf("LINK_KEYS: %w", err)
+	}
+	issuer := link.NewIssuer(keys, state.NewLinks(parts.tables), organizations, s.PublicURL, s.ReturnOrigins, o.Now)
+	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar, Domains: parts.domains,
+		Organizations: parts.cached, Recoverer: organizations, Shelf: parts.bus},
 		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log, Unpaced: o.Unpaced})
 	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Tasks: e, Status: e, Files: e, People: e,
-		Organizations: organizations, Directory: organizations, Repair: e,
+		Organizations: organizations, Directory: organizations, Repair: e, Links: issuer, Consent: e,
 		Dependencies: map[string]handlers.Check{"tables": parts.tables.Ping, "serviceBus": parts.bus.Ping, "graph": parts.reachGraph}},
 		&handlers.Options{Logger: log, Now: o.Now, Version: o.Version, Commit: o.Commit})
 	return &http.Server{
@@ -88,7 +97,16 @@ func newServer(address string, s settings.Settings, parts parts, o Options, log 
 		// call may be sent into one that we are just closing, and fail.
 		IdleTimeout: 10 * time.Minute,
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}, nil
+}
+
+// linkKeys are the keys of LINK_KEYS, in their order.
+func linkKeys(all []settings.LinkKey) (*link.Keys, error) {
+	var keys [][]byte
+	for _, k := range all {
+		keys = append(keys, []byte(k.Key.Reveal()))
 	}
+	return link.NewKeys(keys...)
 }
 
 // serve answers until ctx ends, then lets calls in flight finish.

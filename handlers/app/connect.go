@@ -25,7 +25,11 @@ type parts struct {
 	tables   *state.Azure
 	bus      *queue.Azure
 	calendar *msgraph.Client
+	domains  *identity.Domains
 	graph    string // Graph's origin
+	// organizations are read through cached, which knows how old a tenant's consent is.
+	organizations *state.Organizations
+	cached        *state.CachedOrganizations
 }
 
 // connect constructs the clients. Its errors name settings, never values.
@@ -42,15 +46,23 @@ func connect(s settings.Settings, now func() time.Time) (parts, error) {
 	if err != nil {
 		return parts{}, fmt.Errorf("ENTRA_CLIENT_*: %w", err)
 	}
-	app, err := identity.New(s.Entra.ClientID, credential, &identity.Options{Authority: s.Entra.Authority, GraphEndpoint: s.GraphEndpoint, Now: now})
+	organizations := state.NewOrganizations(tables, now)
+	cached := state.NewCachedOrganizations(organizations, now)
+	app, err := identity.New(s.Entra.ClientID, credential, &identity.Options{Authority: s.Entra.Authority, GraphEndpoint: s.GraphEndpoint,
+		ConsentVersion: cached.ConsentVersion, Now: now})
 	if err != nil {
 		return parts{}, fmt.Errorf("ENTRA_*: %w", err)
+	}
+	domains, err := identity.NewDomains(s.Entra.Authority, nil)
+	if err != nil {
+		return parts{}, fmt.Errorf("ENTRA_AUTHORITY: %w", err)
 	}
 	calendar, err := msgraph.New(msgraph.NewTokens(app, nil), &msgraph.Options{Endpoint: s.GraphEndpoint, Now: now})
 	if err != nil {
 		return parts{}, fmt.Errorf("GRAPH_ENDPOINT: %w", err)
 	}
-	return parts{tables: tables, bus: bus, calendar: calendar, graph: s.GraphEndpoint}, nil
+	return parts{tables: tables, bus: bus, calendar: calendar, domains: domains, graph: s.GraphEndpoint,
+		organizations: organizations, cached: cached}, nil
 }
 
 func connectTables(s settings.Settings) (*state.Azure, error) {

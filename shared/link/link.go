@@ -17,8 +17,15 @@
 // lets a wrong id be refused without reading a table; what the link stands for is
 // in its row.
 //
-// The package is pure. Comparing takes the same time for every signature of the
-// right form.
+// [Decode] reads the body of POST links, [Issuer] makes the link: only for an
+// organisation for which the operator enabled the integration (R1), and only leading
+// back to an allowed origin.
+//
+// Comparing takes the same time for every signature of the right form.
+//
+// Guessed: that a room manager's link, like a user's, has to name the user; that an
+// Entra admin's may name one, whose link it is (nobody needs to be that user to open
+// it); that POST links leaves earlier links as they are.
 package link
 
 import (

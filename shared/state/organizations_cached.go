@@ -26,6 +26,8 @@ type CachedOrganizations struct {
 
 	mu    sync.Mutex
 	known map[string]cachedOrganization
+	// consented is the latest consent seen of each tenant.
+	consented map[string]time.Time
 }
 
 type cachedOrganization struct {
@@ -35,7 +37,7 @@ type cachedOrganization struct {
 
 // NewCachedOrganizations returns a cache over source.
 func NewCachedOrganizations(source *Organizations, now func() time.Time) *CachedOrganizations {
-	return &CachedOrganizations{source: source, now: now, known: map[string]cachedOrganization{}}
+	return &CachedOrganizations{source: source, now: now, known: map[string]cachedOrganization{}, consented: map[string]time.Time{}}
 }
 
 // Organization returns an organisation as it was at most CacheTime ago. The
@@ -59,6 +61,26 @@ func (c *CachedOrganizations) Organization(ctx context.Context, id string) (orga
 	if len(c.known) >= cacheSize {
 		clear(c.known)
 	}
+	if len(c.consented) >= cacheSize {
+		clear(c.consented) // costs every tenant one token
+	}
 	c.known[id] = cachedOrganization{o.Clone(), now}
+	if s := o.State; s.Tenant != "" && s.ConsentedAt.After(c.consented[s.Tenant]) {
+		c.consented[s.Tenant] = s.ConsentedAt
+	}
 	return o, nil
+}
+
+// ConsentVersion names the latest consent of a tenant that this process has seen,
+// "" for none: tokens from before a consent lack what it gave (identity.md section
+// 2). Whoever needs a token for a tenant has just read its organisation, so that
+// this is as fresh as that, and it reads nothing.
+func (c *CachedOrganizations) ConsentVersion(tenant string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.consented[tenant]
+	if !ok {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339)
 }

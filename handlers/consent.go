@@ -1,0 +1,132 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/engine"
+	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/problem"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// Consenter knows how an organisation's consent stands. state.ErrNotFound: there is
+// no such organisation.
+type Consenter interface {
+	Consent(ctx context.Context, organization string) (engine.Consent, error)
+	// DecideConsent approves or refuses a pending one; the same decision again changes
+	// nothing. organization.ErrNotPending, organization.ErrTenantBound,
+	// organization.ErrUnexpectedTenant: nothing has changed.
+	DecideConsent(ctx context.Context, organization, attempt string, approve bool) (engine.Consent, error)
+}
+
+// consent is the resource consent of the function Organizations.
+type consent struct{ consents Consenter }
+
+func (c consent) get(ctx context.Context, r *request) answer {
+	known, err := c.consents.Consent(ctx, r.organization)
+	if err != nil {
+		return consentProblem(err)
+	}
+	return answer{status: http.StatusOK, body: shown(r.organization, known)}
+}
+
+func (c consent) decide(ctx context.Context, r *request) answer {
+	body, bad := r.body(maxBody, "application/json")
+	if bad != nil {
+		return *bad
+	}
+	attempt, approve, faults := decodeDecision(body)
+	if len(faults) > 0 {
+		return problemAnswer(codeInvalid, "Nothing was decided; errors says what is wrong.", faults...)
+	}
+	known, err := c.consents.DecideConsent(ctx, r.organization, attempt, approve)
+	if err != nil {
+		return consentProblem(err)
+	}
+	return answer{status: http.StatusOK, body: shown(r.organization, known)}
+}
+
+// consentView is how a consent stands, on the wire.
+type consentView struct {
+	Organization string             `json:"organization"`
+	State        organization.State `json:"state"`
+	// Attempt is the one under way, or waiting for a decision.
+	Attempt *attemptView `json:"attempt,omitempty"`
+	// Added are permissions that this version needs beyond those consented to.
+	Added []string `json:"added,omitempty"`
+}
+
+type attemptView struct {
+	ID      string     `json:"attempt"`
+	Started time.Time  `json:"startedAt"`
+	Offered *time.Time `json:"offeredAt,omitempty"`
+	Tenant  string     `json:"tenant,omitempty"`
+	Domain  string     `json:"domain,omitempty"`
+	// AdminRole says that the sign-in showed a role that can consent.
+	AdminRole bool `json:"adminRole"`
+	// Shared says that other organisations are bound to the tenant.
+	Shared bool   `json:"shared"`
+	Failed string `json:"failed,omitempty"`
+}
+
+func shown(id string, c engine.Consent) consentView {
+	view := consentView{Organization: id, State: c.State, Added: c.Added}
+	if a := c.State.Attempt; a.ID != "" {
+		view.Attempt = &attemptView{ID: a.ID, Started: a.Started, Tenant: a.Tenant, Domain: a.Domain,
+			AdminRole: a.AdminRole, Shared: a.Shared, Failed: a.Failed}
+		if a.Pending() {
+			view.Attempt.Offered = &a.Offered
+		}
+	}
+	return view
+}
+
+func consentProblem(err error) answer {
+	switch {
+	case errors.Is(err, organization.ErrNotPending):
+		return problemAnswer(codeConflict, "No consent of this attempt waits for a decision. Read the consent again.")
+	case errors.Is(err, state.ErrPrecondition):
+		return problemAnswer(codeConflict, "Others kept changing the organisation. Read the consent again.")
+	}
+	return organizationProblem(err)
+}
+
+// decodeDecision reads {"decision":"approve"|"refuse","attempt"}; both must be there.
+func decodeDecision(body []byte) (attempt string, approve bool, faults []problem.Fault) {
+	fault := func(pointer, code, detail string) {
+		faults = append(faults, problem.Fault{Pointer: pointer, Code: code, Detail: detail})
+	}
+	var members map[string]any
+	if err := json.Unmarshal(body, &members); err != nil || members == nil {
+		fault("", "syntax", "The body must be one JSON object.")
+		return "", false, faults
+	}
+	switch members["decision"] {
+	case "approve":
+		approve = true
+	case "refuse":
+	case nil:
+		fault("/decision", "required", "This must be approve or refuse.")
+	default:
+		fault("/decision", "value", "This must be approve or refuse.")
+	}
+	attempt, ok := members["attempt"].(string)
+	switch {
+	case members["attempt"] == nil || ok && attempt == "":
+		fault("/attempt", "required", "This must be the attempt that GET consent shows.")
+	case !ok:
+		fault("/attempt", "type", "This must be a string.")
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if name != "decision" && name != "attempt" {
+			fault("/"+problem.Escape(name), "unknown-member", "There is no such member.")
+		}
+	}
+	return attempt, approve, faults
+}
