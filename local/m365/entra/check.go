@@ -18,6 +18,9 @@ type accessClaims struct {
 	App    string   `json:"appid"`
 	Tenant string   `json:"tid"`
 	Roles  []string `json:"roles"`
+	Scopes string   `json:"scp"`
+	Kind   string   `json:"idtyp"`
+	User   string   `json:"oid"` // of the service principal in an app's token
 	Number int64    `json:"xms_sim_number"`
 }
 
@@ -54,7 +57,11 @@ func (s *Server) Check(authorization, host string) (graphapi.Caller, error) {
 	if p := t.principals[claims.App]; p != nil && claims.Number <= p.revoked {
 		return graphapi.Caller{}, &graphapi.Refusal{Message: "Continuous access evaluation resulted in challenge: the token was revoked."}
 	}
-	return graphapi.Caller{Tenant: claims.Tenant, App: claims.App, Roles: claims.Roles}, nil
+	caller := graphapi.Caller{Tenant: claims.Tenant, App: claims.App, Roles: claims.Roles}
+	if claims.Kind == "user" {
+		caller = graphapi.Caller{Tenant: claims.Tenant, App: claims.App, User: claims.User, Scopes: strings.Fields(claims.Scopes)}
+	}
+	return caller, nil
 }
 
 // published finds the key that a token's header names. It needs the lock.

@@ -11,7 +11,10 @@ import (
 func (s *Server) issuer(r *http.Request) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := r.PathValue("tenant")
+	id := strings.ToLower(r.PathValue("tenant"))
+	if id == "consumers" {
+		id = Consumers
+	}
 	if isShared(id) {
 		return "https://" + r.Host + "/{tenantid}/v2.0", true
 	}
@@ -71,7 +74,7 @@ func (s *Server) instance(w http.ResponseWriter, r *http.Request) {
 		tenant, _, _ = strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	}
 	if tenant == "" || u.Host != r.Host {
-		writeJSON(w, http.StatusBadRequest, s.failure(r, 50049))
+		writeJSON(w, http.StatusBadRequest, s.failureOf(r, 50049))
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{

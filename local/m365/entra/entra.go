@@ -96,6 +96,12 @@ type Server struct {
 	order    []*tenant
 	people   People
 	switches Switches
+	spoil    Spoil
+
+	sessions  map[string]*session // by cookie
+	attempts  map[string]*attempt // by ctx
+	codes     map[string]*code
+	refreshes map[string]*grant // by refresh token
 }
 
 type tenant struct {
@@ -104,6 +110,7 @@ type tenant struct {
 	principals map[string]*principal // by app id, lower case
 	accounts   []*account
 	policy     Policy
+	approvals  []Approval
 }
 
 // principal is the service principal of an app in a tenant.
@@ -122,12 +129,33 @@ func New(now func() time.Time, rules *faults.Set) *Server {
 	s := &Server{
 		now: now, faults: rules, mux: http.NewServeMux(),
 		tenants: map[string]*tenant{}, apps: map[string]App{}, lifetime: 3599 * time.Second,
+		sessions: map[string]*session{}, attempts: map[string]*attempt{}, codes: map[string]*code{}, refreshes: map[string]*grant{},
 	}
+	s.AddTenant(Consumers)
 	s.mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", s.token)
+	s.pages()
 	s.mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", s.discovery)
 	s.mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", s.jwks)
 	s.mux.HandleFunc("GET /common/discovery/instance", s.instance)
 	return s
+}
+
+// pages are what browsers open. The paths of the forms are ours.
+func (s *Server) pages() {
+	for pattern, handler := range map[string]http.HandlerFunc{
+		"/{tenant}/oauth2/v2.0/authorize": s.authorize,
+		"/{tenant}/oauth2/v2.0/logout":    s.logout,
+		"/{tenant}/adminconsent":          s.adminConsent(1),
+		"/{tenant}/v2.0/adminconsent":     s.adminConsent(2),
+	} {
+		s.mux.HandleFunc("GET "+pattern, handler)
+		s.mux.HandleFunc("POST "+pattern, handler)
+	}
+	s.mux.HandleFunc("POST /{tenant}/login", s.continued(s.login))
+	s.mux.HandleFunc("POST /{tenant}/other", s.continued(s.other))
+	s.mux.HandleFunc("POST /{tenant}/verify", s.continued(s.verify))
+	s.mux.HandleFunc("POST /{tenant}/consent", s.continued(s.decide))
+	s.mux.HandleFunc("POST /{tenant}/adminconsent/decide", s.continued(s.adminDecide))
 }
 
 // ServeHTTP implements http.Handler.

@@ -320,7 +320,7 @@ func TestDiscoveryNamesThisHostAndKeys(t *testing.T) {
 		t.Errorf("issuer of common: %v", d["issuer"])
 	}
 	keys := get("/common/discovery/v2.0/keys")["keys"].([]any)
-	if len(keys) != 1 || keys[0].(map[string]any)["kty"] != "RSA" || keys[0].(map[string]any)["d"] != nil {
+	if len(keys) != 2 || keys[0].(map[string]any)["kty"] != "RSA" || keys[0].(map[string]any)["d"] != nil {
 		t.Errorf("keys %v", keys)
 	}
 	i := get("/common/discovery/instance?api-version=1.1&authorization_endpoint=" + url.QueryEscape("https://"+host+"/"+acme+"/oauth2/v2.0/authorize"))

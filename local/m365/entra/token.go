@@ -39,55 +39,110 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	answer, number := s.grant(r, form)
-	if number != 0 {
-		s.refuse(w, r, number)
+	s.mu.Lock()
+	answer, no := s.grant(r, form)
+	s.mu.Unlock()
+	if no != nil {
+		s.refuseGrant(w, r, no)
 		return
 	}
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// grant decides over a request. It returns the answer or an AADSTS number.
-func (s *Server) grant(r *http.Request, form url.Values) (map[string]any, int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch grant := form.Get("grant_type"); {
-	case grant == "" || form.Get("client_id") == "":
-		return nil, 900144
-	case grant != "client_credentials":
-		return nil, 70003
-	case isShared(r.PathValue("tenant")):
-		return nil, 9001023
+// client is an app that has proved itself at the token endpoint.
+type client struct {
+	App
+	id     string // lower case
+	path   string // {tenant} of the request
+	tenant *tenant
+	acr    string // how it proved itself
+	host   string
+}
+
+// serves reports whether the endpoint is one where a sign-in to a tenant, begun at a
+// path, goes on: the tenant's own, or the shared one where it began; a refresh token,
+// whose path is "", goes on at any shared one.
+func (c *client) serves(path string, t *tenant) bool {
+	if c.tenant != nil {
+		return c.tenant == t && (isShared(path) || path == "" || path == t.id || slices.Contains(t.domains, path) || path == t.domain())
 	}
-	t, number := s.known(r.PathValue("tenant"))
+	return path == "" || path == c.path
+}
+
+// grant decides over a request. It needs the lock.
+func (s *Server) grant(r *http.Request, form url.Values) (map[string]any, *refusal) {
+	kind := form.Get("grant_type")
+	grants := map[string]func(*client, url.Values) (map[string]any, *refusal){
+		"client_credentials": s.byCredential, "authorization_code": s.byCode, "refresh_token": s.byRefresh,
+	}
+	do, supported := grants[kind]
+	switch {
+	case kind == "" || form.Get("client_id") == "":
+		return nil, refused(900144)
+	case !supported:
+		return nil, refused(70003)
+	}
+	c, number := s.client(r, form)
 	if number != 0 {
-		return nil, number
+		return nil, refused(number)
 	}
-	id := strings.ToLower(form.Get("client_id"))
-	if _, err := uuid.Parse(id); err != nil {
+	return do(c, form)
+}
+
+// client finds the app of a token request and has it prove itself.
+func (s *Server) client(r *http.Request, form url.Values) (*client, int) {
+	c := &client{id: strings.ToLower(form.Get("client_id")), path: strings.ToLower(r.PathValue("tenant")), host: r.Host}
+	appOnly := form.Get("grant_type") == "client_credentials"
+	if shared := isShared(c.path); shared && appOnly {
+		return nil, 9001023
+	} else if !shared {
+		t, number := s.known(c.path)
+		if number != 0 {
+			return nil, number
+		}
+		c.tenant = t
+	}
+	if _, err := uuid.Parse(c.id); err != nil {
 		return nil, 700038
 	}
-	app, registered := s.apps[id]
-	p := t.principals[id]
-	switch {
-	case !registered || p == nil:
+	app, registered := s.apps[c.id]
+	if !registered {
 		return nil, 700016
+	}
+	c.App = app
+	if appOnly {
+		if number := c.tenant.installed(c.id); number != 0 {
+			return nil, number
+		}
+	}
+	var number int
+	c.acr, number = s.prove(app, r, form)
+	return c, number
+}
+
+// installed gives the number that refuses an app without a service principal that
+// works, or 0.
+func (t *tenant) installed(app string) int {
+	switch p := t.principals[app]; {
+	case p == nil:
+		return 700016
 	case p.disabled:
-		return nil, 7000112
+		return 7000112
 	}
-	acr, number := s.prove(app, r, form)
-	if number != 0 {
-		return nil, number
-	}
+	return 0
+}
+
+// byCredential is the client credentials grant. It needs the lock.
+func (s *Server) byCredential(c *client, form url.Values) (map[string]any, *refusal) {
 	if number := scope(form.Get("scope")); number != 0 {
-		return nil, number
+		return nil, refused(number)
 	}
-	value, err := s.sign(t, p, app, acr)
+	value, err := s.sign(c.tenant, c.tenant.principals[c.id], c.App, c.acr)
 	if err != nil {
-		return nil, 90033
+		return nil, refused(90033)
 	}
 	seconds := int(s.lifetime / time.Second)
-	return map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": value}, 0
+	return map[string]any{"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": value}, nil
 }
 
 // known finds the tenant of a path.
@@ -142,12 +197,8 @@ func (s *Server) prove(app App, r *http.Request, form url.Values) (string, int) 
 	return "1", 0
 }
 
-// sign makes an access token for Graph as it looks today (13.4).
+// sign makes an app's access token for Graph as it looks today (13.4).
 func (s *Server) sign(t *tenant, p *principal, app App, acr string) (string, error) {
-	key, err := s.signer()
-	if err != nil {
-		return "", err
-	}
 	s.issued++
 	now := s.now()
 	claims := jwt.MapClaims{
@@ -159,9 +210,16 @@ func (s *Server) sign(t *tenant, p *principal, app App, acr string) (string, err
 	if len(p.roles) > 0 {
 		claims["roles"] = slices.Clone(p.roles)
 	}
-	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
-	token.Header["kid"], token.Header["x5t"] = key.id, key.id
-	return token.SignedString(key.key)
+	return s.signed(claims)
+}
+
+// signed signs claims with the key of the day.
+func (s *Server) signed(claims jwt.MapClaims) (string, error) {
+	key, err := s.signer()
+	if err != nil {
+		return "", err
+	}
+	return key.sign(claims)
 }
 
 func issuerOf(t *tenant) string { return "https://sts.windows.net/" + t.id + "/" }
