@@ -25,6 +25,8 @@ const (
 type secrets struct {
 	Verifier string `json:"verifier,omitempty"`
 	Nonce    string `json:"nonce,omitempty"`
+	// Person is who signed in to consent, until they confirm.
+	Person *signer `json:"person,omitempty"`
 	// Tokens is what a sign-in brought before it was confirmed.
 	Tokens []byte `json:"tokens,omitempty"`
 }

@@ -142,12 +142,19 @@ func (v *visit) link(ctx context.Context) (state.Link, *Answer) {
 		return l, bad
 	}
 	switch {
-	case !l.Ended.IsZero():
+	case v.over(l):
 		return refuse(linkEnded)
 	case !l.Live(v.now):
 		return refuse(linkExpired)
 	}
 	return l, nil
+}
+
+// over reports whether a link did its work or was replaced. An Entra admin's has done
+// its work as soon as a tenant is bound, by whomever (identity.md section 1).
+func (v *visit) over(l state.Link) bool {
+	s := v.org.State
+	return !l.Ended.IsZero() || l.Role == state.EntraAdmin && s.Tenant != "" && !l.Created.After(s.ConsentedAt)
 }
 
 // home is where a session of a role begins.

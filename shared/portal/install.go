@@ -2,8 +2,6 @@ package portal
 
 import (
 	"context"
-
-	"github.com/calbridge/calbridge/shared/state"
 )
 
 // action serves one form.
@@ -15,7 +13,7 @@ func (p *Portal) install() map[string]page {
 	return map[string]page{
 		// Anybody with a link.
 		pageGo: {get: p.showLink, post: actions{"": p.followLink}},
+		// Whoever left for Microsoft, with the flow's cookie.
+		pageAttempt: {get: p.showAttempt, post: actions{"confirm": p.postAttempt, "decline": p.postAttempt, "signin": p.postAttempt, "more": p.postAttempt}},
 	}
 }
-
-var _ = state.OrgAdmin

@@ -33,6 +33,8 @@ type Sessions interface {
 // Flows keeps attempts, by the rules of Links.
 type Flows interface {
 	Get(ctx context.Context, id string) (state.Flow, error)
+	// Latest is the flow of a kind that a person (user "": nobody named) began last.
+	Latest(ctx context.Context, organization, kind, user string) (state.Flow, error)
 	Put(ctx context.Context, f state.Flow) (etag string, err error)
 }
 
@@ -57,6 +59,8 @@ type Deps struct {
 	Keys          *link.Keys
 	Sealer        Sealer
 	Organizations Organizations
+	Entra         Entra
+	Consents      Consents
 }
 
 // Options of a Portal.

@@ -77,6 +77,9 @@ func (v *visit) page(status int, name string, data any) Answer {
 // words are the placeholders that every text may use, and those of pairs.
 func (v *visit) words(pairs []string) map[string]string {
 	w := map[string]string{"organization": cmp.Or(v.org.DisplayName, v.org.ID), "product": v.productName()}
+	for name, word := range glossary {
+		w[name] = v.lang.text(word.key, nil)
+	}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		w[pairs[i]] = pairs[i+1]
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // computed are the beginnings of keys that templates and functions put together.
-var computed = []string{"trouble.", "month."}
+var computed = []string{"trouble.", "month.", "outcome.", "permission."}
 
 // A key that nobody wrote would be shown as it is; a text that nobody uses would be
 // translated for nothing.

@@ -28,6 +28,8 @@ const (
 	linkEnded        trouble = "link-ended"
 	linkUsed         trouble = "link-used"
 	cookieMissing    trouble = "cookie-missing"
+	attemptUnknown   trouble = "attempt-unknown"
+	attemptOver      trouble = "attempt-over"
 )
 
 // statuses are those that are not 403.
@@ -40,6 +42,7 @@ var statuses = map[trouble]int{
 	linkUnknown:      http.StatusNotFound,
 	linkExpired:      http.StatusGone,
 	linkEnded:        http.StatusGone,
+	attemptOver:      http.StatusGone,
 }
 
 // status is the HTTP status of a trouble; 403 where none is named.

@@ -1,0 +1,154 @@
+package portal
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/reason"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// pageAttempt is the clean URL that callbacks lead to: how an attempt stands. It goes by
+// the flow's cookie.
+const pageAttempt = "attempt"
+
+// attempt is a kind of flow: what its page shows, and the forms on it.
+type attempt struct {
+	show func(context.Context, *visit, state.Flow) Answer
+	post map[string]func(context.Context, *visit, state.Flow) Answer
+}
+
+// attempts lists the kinds.
+func (p *Portal) attempts() map[string]attempt {
+	type forms = map[string]func(context.Context, *visit, state.Flow) Answer
+	return map[string]attempt{
+		kindConsent: {p.showConsent, forms{"confirm": p.confirm, "decline": p.decline, "signin": p.signInAgain, "more": p.consentMore}},
+	}
+}
+
+// showAttempt answers GET of an attempt's page.
+func (p *Portal) showAttempt(ctx context.Context, v *visit) Answer {
+	f, kind, bad := v.itsAttempt(ctx)
+	if bad != nil {
+		return *bad
+	}
+	return kind.show(ctx, v, f)
+}
+
+// postAttempt answers the forms of an attempt's page.
+func (p *Portal) postAttempt(ctx context.Context, v *visit) Answer {
+	f, kind, bad := v.itsAttempt(ctx)
+	if bad != nil {
+		return *bad
+	}
+	serve := kind.post[v.action]
+	if serve == nil {
+		return v.trouble(notFound)
+	}
+	if !v.formHolds(f.Browser) {
+		return v.trouble(formStale)
+	}
+	return serve(ctx, v, f)
+}
+
+// itsAttempt finds the flow that the path names, which must be this browser's.
+func (v *visit) itsAttempt(ctx context.Context) (state.Flow, attempt, *Answer) {
+	f, ok, err := v.flow(ctx, v.id)
+	kind, known := v.portal.attempts()[f.Kind]
+	switch {
+	case err != nil:
+		a := v.broken(err)
+		return f, kind, &a
+	case !ok || !known:
+		a := v.trouble(attemptUnknown)
+		return f, kind, &a
+	}
+	return f, kind, v.attend(ctx, f)
+}
+
+// attend makes the visit one of a flow's page. The answer is not nil where the
+// organisation's pages are closed.
+func (v *visit) attend(ctx context.Context, f state.Flow) *Answer {
+	v.name, v.id, v.browser = pageAttempt, f.ID, f.Browser
+	locale := ""
+	if s, err := v.portal.deps.Sessions.Get(ctx, f.Session); err == nil {
+		locale, v.session.ReturnURL = s.Locale, s.ReturnURL
+	}
+	return v.about(ctx, f.Organization, locale)
+}
+
+// outcomePage is how an attempt ended, or where it stands: its texts are
+// outcome.<name>.title, .what and .next.
+type outcomePage struct {
+	Name  string
+	Bad   bool
+	Pairs []string
+	// Cause is what Microsoft's code means; nil where there is none.
+	Cause *cause
+	// Action posts a form with a button; "" for none.
+	Action, ActionText string
+	// Link leads on; "" for none.
+	Link, LinkText string
+}
+
+// cause is what an error of Microsoft means (A10): one sentence, one owner, one next step.
+type cause struct {
+	reason.Words
+	Code        string
+	Correlation string
+}
+
+// causeFor are the words of an AADSTS number or an OAuth error; nil for "".
+func causeFor(d detail) *cause {
+	if d.Cause == "" {
+		return nil
+	}
+	n := 0
+	for _, c := range []byte(d.Cause) {
+		if c < '0' || c > '9' || len(d.Cause) > 9 {
+			n = 0
+			break
+		}
+		n = n*10 + int(c-'0')
+	}
+	code := graph.FindCode(graph.FromEntra, 0, d.Cause, n)
+	return &cause{code.Words, d.Cause, d.Correlation}
+}
+
+// showConsent shows how an Entra admin's attempt stands.
+func (p *Portal) showConsent(ctx context.Context, v *visit, f state.Flow) Answer {
+	d := detailOf(f)
+	o := outcomePage{Pairs: []string{"tenant", d.Tenant, "expected", v.org.ExpectedTenant}}
+	switch {
+	case f.Step == stepDone:
+		o.Name, o.Bad = "consent."+f.Outcome, outcome(f.Outcome).failed()
+		if o.Bad {
+			o.Cause, o.Link, o.LinkText = causeFor(d), p.home(state.EntraAdmin, f.Session), "outcome.again"
+		}
+		if f.Outcome == string(organization.Bound) {
+			p.bound(v, f, d, &o)
+		}
+	case f.Step == stepConfirm && v.now.Before(f.Expires):
+		return p.showConfirm(ctx, v, f)
+	case f.Step == stepConsenting:
+		o.Name, o.Link, o.LinkText = "consent.away", p.home(state.EntraAdmin, f.Session), "outcome.again"
+	default:
+		o.Name, o.Cause, o.Bad = "consent.resume", causeFor(d), d.Cause != ""
+		o.Action, o.ActionText = p.path(pageAttempt, f.ID, "signin"), "outcome.continue"
+	}
+	return v.page(http.StatusOK, "outcome", o)
+}
+
+// bound is what remains to be done once a tenant is bound.
+func (p *Portal) bound(v *visit, f state.Flow, d detail, o *outcomePage) {
+	switch {
+	case v.org.Consent == "scoped" && v.org.Permission == organization.Application:
+		o.Name = "consent.bound-scoped"
+	case len(d.Missing) > 0:
+		o.Name, o.Pairs = "consent.bound-more", append(o.Pairs, "missing", strings.Join(d.Missing, ", "))
+		o.Action, o.ActionText = p.path(pageAttempt, f.ID, "more"), "outcome.more"
+	}
+}

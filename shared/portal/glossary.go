@@ -1,0 +1,19 @@
+package portal
+
+// glossary are the words of Microsoft's own pages that our texts name, by the name of
+// their placeholder, each with the text of the catalogue that says it in the reader's
+// language and where it was read. Nothing is named that is not here: what a button
+// is called is Microsoft's to say (identity.md section 5).
+//
+// The consent page's buttons are those of the page "Consent experience for applications
+// in Microsoft Entra ID"; the words of the refusal are quoted by an independent page
+// that shows it.
+var glossary = map[string]source{
+	"ms-accept":   {"microsoft.accept", "https://learn.microsoft.com/entra/identity-platform/application-consent-experience"},
+	"ms-cancel":   {"microsoft.cancel", "https://learn.microsoft.com/entra/identity-platform/application-consent-experience"},
+	"ms-approval": {"microsoft.approval", "https://sprocket365.com/docs/troubleshooting/needs-admin-approval"},
+	"ms-return":   {"microsoft.return", "https://sprocket365.com/docs/troubleshooting/needs-admin-approval"},
+}
+
+// source is a word's key and where it was read.
+type source struct{ key, page string }
