@@ -18,7 +18,9 @@ type Person struct {
 	Email string `json:"email"`
 	// Account is the user name or object id that the booking app named, for pages only.
 	Account string `json:"-"`
-	Active  bool   `json:"active"`
+	// OptedOut is the person's own wish, for pages only; it counts where the organisation allows it.
+	OptedOut bool `json:"-"`
+	Active   bool `json:"active"`
 	// Mailbox is ok, unknown, or the reason of ics that it gave last.
 	Mailbox string `json:"mailbox"`
 	// Connection is none, or the state of the person's connection.
@@ -72,7 +74,7 @@ func (e *Engine) Person(ctx context.Context, organization, user string) (Person,
 }
 
 func personOf(org organization.Organization, row state.Person) Person {
-	return Person{User: row.User, Name: row.Name, Email: row.Email, Account: row.Account, Active: !row.Inactive, Mailbox: row.Mailbox,
+	return Person{User: row.User, Name: row.Name, Email: row.Email, Account: row.Account, OptedOut: row.OptedOut, Active: !row.Inactive, Mailbox: row.Mailbox,
 		Connection: row.Connection, Offer: offer(org, row)}
 }
 
