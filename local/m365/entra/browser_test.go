@@ -188,7 +188,9 @@ func redeem(code string, pairs ...string) url.Values {
 // refresh is the token request for a refresh token.
 func refresh(token any, pairs ...string) url.Values {
 	v := redeem("", pairs...)
-	maps.DeleteFunc(v, func(name string, _ []string) bool { return name == "code" || name == "redirect_uri" || name == "code_verifier" })
+	maps.DeleteFunc(v, func(name string, _ []string) bool {
+		return name == "code" || name == "redirect_uri" || name == "code_verifier"
+	})
 	v.Set("grant_type", "refresh_token")
 	s, _ := token.(string)
 	v.Set("refresh_token", s)

@@ -102,7 +102,7 @@ func (a *asked) read(field string) (string, int) {
 		return "", 500011
 	}
 	if name == ".default" && graph {
-		a.all = true
+		a.all, a.full = true, true
 		return "", 0
 	}
 	p, known := permissionOf(name)
