@@ -43,6 +43,7 @@ func (t *turn) saveIntents(ctx context.Context) error {
 		s.stored, s.mine = updates[i].After, true
 		s.stored.ETag = tag
 		s.row = s.stored
+		s.left = state.Home{} // the look names it
 		if s.step.op == state.OpNone {
 			s.fate = done
 			t.note(s, string(s.step.op), state.Entry{State: s.step.state, Reason: s.step.reason, EventID: s.step.event})
@@ -56,7 +57,7 @@ func (t *turn) saveIntents(ctx context.Context) error {
 func (t *turn) save(ctx context.Context, updates []state.Update) (map[key.Key]string, error) {
 	var home *state.Lane
 	if t.learnt {
-		home = &state.Lane{Home: t.home, ResolvedAddress: t.info.Address}
+		home = &state.Lane{Home: t.home, ResolvedAddress: t.resolved()}
 	}
 	if t.verdict != "" {
 		if home == nil {
@@ -108,6 +109,9 @@ func (t *turn) intend(s *slot) state.Update {
 	if old.InDoubt() && !s.mine {
 		t.orderLook(s, &u, old.Home, s.row.Home)
 	}
+	if s.left.Mailbox != "" {
+		t.orderLeft(s, &u)
+	}
 	return u
 }
 
@@ -116,7 +120,10 @@ func (t *turn) intend(s *slot) state.Update {
 func withFacts(row state.Delivery, keep *found) state.Delivery {
 	row.Print = ""
 	if keep == nil {
-		row.Event, row.ChangeKey, row.ICalUID, row.Home = "", "", "", state.Home{}
+		if row.Event != "" { // else it is that of an event that was left behind, and of our files
+			row.ICalUID = ""
+		}
+		row.Event, row.ChangeKey, row.Home = "", "", state.Home{}
 		return row
 	}
 	row.Event, row.ChangeKey, row.ICalUID, row.Home = keep.event.ID, keep.event.ChangeKey, keep.event.ICalUID, keep.home
@@ -128,7 +135,7 @@ func withFacts(row state.Delivery, keep *found) state.Delivery {
 // has a nonce of its own, so that this attempt does not end it (see strike).
 func (t *turn) orderLook(s *slot, u *state.Update, homes ...state.Home) {
 	old := u.After.Look
-	look := state.Look{Nonce: key.Random(), Due: later(t.now().Add(lookDelay), old.Due).Truncate(time.Millisecond), Homes: slices.Clone(old.Homes)}
+	look := state.Look{Nonce: key.Random(), Due: later(t.now().Add(lookDelay), old.Due).Truncate(time.Millisecond), Homes: slices.Clone(old.Homes), Left: old.Left}
 	for _, h := range homes {
 		if h.Mailbox != "" && !slices.Contains(look.Homes, h) {
 			look.Homes = append(look.Homes, h)
@@ -148,23 +155,21 @@ func (t *turn) replaceLook(s *slot, u *state.Update, look state.Look) {
 	}
 }
 
-// call makes the calls of all open attempts in one request and tells whether
-// some slot needs another round.
+// call makes the calls of all open attempts, in one request for each access, and tells
+// whether some slot needs another round.
 func (t *turn) call(ctx context.Context) (again bool) {
-	var slots []*slot
-	var calls []graph.Call
+	var attempts []question
 	for _, s := range t.slots {
-		if s.fate != open {
-			continue
+		if s.fate == open {
+			attempts = append(attempts, question{s, s.step.home, s.callOf()})
 		}
-		if t.now().Sub(s.row.Intent.At) > intentLife || s.step.home.Tenant != t.org.State.Tenant {
+	}
+	for i, r := range t.do(ctx, attempts) {
+		s := attempts[i].slot
+		if r.Err == errNotMade {
 			s.fate, s.surely = postponed, true
 			continue
 		}
-		slots, calls = append(slots, s), append(calls, s.callOf())
-	}
-	for i, r := range t.do(ctx, calls) {
-		s := slots[i]
 		entry := entryOf(r)
 		if r.Err == nil {
 			entry.State, entry.Reason = s.step.state, s.step.reason
@@ -214,6 +219,6 @@ func (t *turn) took(s *slot, r graph.Result) {
 	case r.Err.Kind == graph.Conflict && !r.Err.Duplicate() && s.tries < most-1:
 		s.tries++
 	default:
-		t.fail(s, r.Err)
+		t.fail(s, s.step.home, r.Err)
 	}
 }

@@ -28,7 +28,7 @@ func (t *turn) ask(ctx context.Context) {
 			continue
 		}
 		s.seen = nil
-		for _, ref := range s.refs() {
+		for _, ref := range t.refs(s) {
 			if s.why == vanished && ref.event == s.step.event {
 				continue // its patch was 404: a deleted event may still answer a GET by id
 			}
@@ -38,14 +38,22 @@ func (t *turn) ask(ctx context.Context) {
 	t.answer(ctx, byID)
 	var byMark []question
 	for _, s := range t.slots {
-		if !s.asks() || len(s.seen) > 0 && s.why != lookDue {
+		returned := t.returned(s)
+		if !s.asks() || len(s.seen) > 0 && s.why != lookDue && len(returned) == 0 {
 			continue
 		}
 		for _, home := range t.homes(s) {
 			byMark = append(byMark, question{s, home, graph.Call{Op: graph.Find, Mailbox: home.Mailbox, Mark: s.row.Key.Hex()}})
 		}
 		if s.adopts && s.want.home.Mailbox != "" {
-			byMark = append(byMark, question{s, s.want.home, graph.Call{Op: graph.FindUID, Mailbox: s.want.home.Mailbox, UID: ics.UID(s.row.Key)}})
+			returned = withHome(returned, s.want.home)
+		}
+		for _, home := range returned { // an event that was adopted there carries no mark
+			byMark = append(byMark, question{s, home, graph.Call{Op: graph.FindUID, Mailbox: home.Mailbox, UID: ics.UID(s.row.Key)}})
+		}
+		if s.adopts && s.want.home.Mailbox != "" && graph.FitUID(s.row.ICalUID) && s.row.ICalUID != ics.UID(s.row.Key) {
+			// The file carried the UID of the event that was left behind.
+			byMark = append(byMark, question{s, s.want.home, graph.Call{Op: graph.FindUID, Mailbox: s.want.home.Mailbox, UID: s.row.ICalUID}})
 		}
 	}
 	t.answer(ctx, byMark)
@@ -59,11 +67,12 @@ type ref struct {
 	home  state.Home
 }
 
-// refs are the events that row and intent name, and the one a duplicate named.
-func (s *slot) refs() []ref {
+// refs are the events that row and intent name, and the one a duplicate named, as far
+// as they may be called.
+func (t *turn) refs(s *slot) []ref {
 	var out []ref
 	add := func(event string, home state.Home) {
-		if event != "" && !slices.ContainsFunc(out, func(r ref) bool { return r.event == event }) {
+		if event != "" && t.reach.has(home) && !slices.ContainsFunc(out, func(r ref) bool { return r.event == event }) {
 			out = append(out, ref{event, home})
 		}
 	}
@@ -73,12 +82,12 @@ func (s *slot) refs() []ref {
 	return out
 }
 
-// homes are the mailboxes in which an event of the delivery may live.
-// Only the tenant that the organisation is bound to may be called (I7).
+// homes are the mailboxes in which an event of the delivery may live, as far as they
+// may be called (I7).
 func (t *turn) homes(s *slot) []state.Home {
 	var out []state.Home
 	for _, h := range append([]state.Home{s.want.home, s.row.Home, s.row.Intent.Home}, s.row.Look.Homes...) {
-		if h.Mailbox != "" && h.Tenant == t.org.State.Tenant && !slices.Contains(out, h) {
+		if t.reach.has(h) && !slices.Contains(out, h) {
 			out = append(out, h)
 		}
 	}
@@ -87,11 +96,7 @@ func (t *turn) homes(s *slot) []state.Home {
 
 // answer makes the calls and adds what they showed to the slots.
 func (t *turn) answer(ctx context.Context, questions []question) {
-	calls := make([]graph.Call, len(questions))
-	for i, q := range questions {
-		calls[i] = q.call
-	}
-	for i, r := range t.do(ctx, calls) {
+	for i, r := range t.do(ctx, questions) {
 		q := questions[i]
 		t.note(q.slot, q.call.Op.String(), entryOf(r))
 		switch {
@@ -105,7 +110,7 @@ func (t *turn) answer(ctx context.Context, questions []question) {
 		case r.Err.Kind == graph.Gone && q.call.Op == graph.Get:
 		case closedFor(r.Err, q.home, q.slot.want.home):
 		default:
-			t.fail(q.slot, r.Err)
+			t.fail(q.slot, q.home, r.Err)
 		}
 	}
 }
@@ -116,36 +121,19 @@ func closedFor(err *graph.Error, home, today state.Home) bool {
 	return home != today && today.Mailbox != "" && err.Kind == graph.Unreachable && err.Reason == graph.ReasonNotFound
 }
 
-// do makes calls, at most 20 in one request, each request with its own deadline.
-// Once Graph has asked to wait it makes none.
-func (t *turn) do(ctx context.Context, calls []graph.Call) []graph.Result {
-	const most = 20
-	var out []graph.Result
-	for len(out) < len(calls) {
-		if wait := t.until.Sub(t.now()); wait > 0 {
-			out = append(out, graph.Result{Err: &graph.Error{Kind: graph.Throttled, RetryAfter: wait}})
-			continue
-		}
-		chunk := calls[len(out):min(len(out)+most, len(calls))]
-		call, cancel := context.WithTimeout(ctx, callDeadline)
-		results := t.calendar.Do(call, graph.AppAccess(t.org.State.Tenant), chunk)
-		cancel()
-		out = append(out, results...)
-	}
-	return out
-}
-
 // plan decides every open slot.
 func (t *turn) plan() {
 	for _, s := range t.slots {
 		if s.fate != open {
 			continue
 		}
-		s.replan()
+		t.replan(s)
 	}
 }
 
-func (s *slot) replan() {
+// replan decides a slot, by what may be called now.
+func (t *turn) replan(s *slot) {
+	t.outOfReach(s)
 	s.step = plan(s.row, s.want, s.why, s.seen, s.mine)
 	if s.step.op == state.OpPatch && s.step.outcome == final {
 		s.set = s.fields()
@@ -162,11 +150,7 @@ func (t *turn) mergeBodies(ctx context.Context) {
 				graph.Call{Op: graph.Get, Mailbox: s.step.home.Mailbox, Event: s.step.event, WithBody: true}})
 		}
 	}
-	calls := make([]graph.Call, len(questions))
-	for i, q := range questions {
-		calls[i] = q.call
-	}
-	for i, r := range t.do(ctx, calls) {
+	for i, r := range t.do(ctx, questions) {
 		s := questions[i].slot
 		t.note(s, "read", entryOf(r))
 		switch {
@@ -176,9 +160,9 @@ func (t *turn) mergeBodies(ctx context.Context) {
 		case r.Err.Kind == graph.Gone:
 			s.merged, s.ifMatch = s.want.event.Body, "" // the patch will find it gone, and ask
 		default:
-			t.fail(s, r.Err)
+			t.fail(s, questions[i].home, r.Err)
 			if s.fate == open { // the mailbox is closed: the plan is another one
-				s.replan()
+				t.replan(s)
 			}
 		}
 	}

@@ -37,7 +37,7 @@ func (t *turn) brake(ctx context.Context) error {
 		}
 		s.want = s.want.held(Skipped, reason.Held)
 		s.want.says = true
-		s.replan()
+		t.replan(s)
 	}
 	return nil
 }

@@ -11,13 +11,11 @@ import (
 	"github.com/calbridge/calbridge/shared/state"
 )
 
-// settleHome finds the mailbox that the lane's target has today. It asks Graph
-// only when the address or the tenant changed since it was last asked.
+// settleHome finds the mailbox that the lane's target has today: that of the person's
+// primary connection, else the one that Graph names for the address. It asks Graph only
+// when the address or the tenant changed since it was last asked.
 func (t *turn) settleHome(ctx context.Context) error {
-	tenant := t.org.State.Tenant
-	if t.info.Home.Tenant == tenant && tenant != "" && t.info.ResolvedAddress == t.info.Address {
-		t.home = t.info.Home
-	} else if err := t.learnHome(ctx, tenant); err != nil {
+	if err := t.findHome(ctx); err != nil {
 		return err
 	}
 	for _, s := range t.slots {
@@ -25,7 +23,7 @@ func (t *turn) settleHome(ctx context.Context) error {
 		if err := t.leaveMailbox(ctx, s); err != nil {
 			return err
 		}
-		if s.fate != open || s.want.event == nil || t.home.Mailbox == booking.Normal(t.info.Address) {
+		if s.fate != open || s.want.event == nil || t.alone(s) {
 			continue
 		}
 		if err := t.shareMailbox(ctx, s); err != nil {
@@ -33,6 +31,27 @@ func (t *turn) settleHome(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (t *turn) findHome(ctx context.Context) error {
+	tenant := t.org.State.Tenant
+	switch {
+	case t.reach.delegated:
+		return t.takeHome(ctx)
+	case t.info.Home.Tenant == tenant && tenant != "" && t.info.ResolvedAddress == t.info.Address:
+		t.home = t.info.Home
+		return nil
+	}
+	return t.learnHome(ctx, tenant)
+}
+
+// alone reports whether nobody need be asked who else has the mailbox: the target is
+// known by its own address, or where people choose their accounts, has the event.
+func (t *turn) alone(s *slot) bool {
+	if t.reach.delegated {
+		return s.row.State == Written && s.row.Event != "" && s.row.Home == t.home
+	}
+	return t.home.Mailbox == booking.Normal(t.info.Address)
 }
 
 // learnHome asks Graph which mailbox answers for the lane's address, if something
@@ -62,7 +81,7 @@ func (t *turn) learnHome(ctx context.Context, tenant string) error {
 		for _, s := range t.slots {
 			if wanted(s) {
 				t.note(s, "mailbox", entryOf(graph.Result{Err: failure, Status: failure.Status}))
-				t.fail(s, failure)
+				t.fail(s, t.info.Home, failure)
 			}
 		}
 		return nil
@@ -95,7 +114,7 @@ func (t *turn) shareMailbox(ctx context.Context, s *slot) error {
 	if len(s.b.Targets()) == 1 {
 		return nil
 	}
-	if _, ok := owner(s.b, t.info.Target, t.home.Mailbox); ok {
+	if _, ok := owner(s.b, t.info.Target, t.home.Mailbox); ok && !t.reach.delegated {
 		s.want = s.want.without(Skipped, reasonDuplicate)
 		return nil
 	}
@@ -148,16 +167,20 @@ func invited(b booking.Booking) []state.Target {
 	return out
 }
 
-// fail gives a slot the fate that a failure of Graph has. A call that was not
+// fail gives a slot the fate that a failure of a call to a mailbox has. A call that was not
 // answered may still happen, and one that a server failed on may have: then the
 // intent stays, and the next attempt asks.
-func (t *turn) fail(s *slot, err *graph.Error) {
+func (t *turn) fail(s *slot, home state.Home, err *graph.Error) {
 	switch err.Kind {
 	case graph.Throttled:
 		wait := max(err.RetryAfter, time.Second)
 		t.until = later(t.until, t.now().Add(wait+time.Duration(t.jitter()*float64(time.Second))))
 		s.fate = throttled
 	case graph.Unreachable:
+		if t.reach.delegated {
+			t.failConnection(s, home, err)
+			return
+		}
 		if err.Reason == graph.ReasonNotFound && t.home == t.info.Home && !t.stale && t.info.ResolvedAddress == t.info.Address {
 			t.stale = true // the mailbox may have another name by now: ask again by the address
 		}
@@ -170,6 +193,10 @@ func (t *turn) fail(s *slot, err *graph.Error) {
 		s.alert = err.Code
 		t.refuse(s, reasonRefused)
 	case graph.Unauthorised:
+		if t.reach.delegated {
+			t.failConnection(s, home, err)
+			return
+		}
 		if err.Reason != "" && !t.freshConsent() {
 			t.refuse(s, err.Reason)
 			return

@@ -10,7 +10,8 @@ import (
 	"github.com/calbridge/calbridge/shared/state"
 )
 
-// load reads organisation and bookings, and decides each delivery.
+// load reads the organisation, how its calendars may be called, and the bookings, and
+// decides each delivery.
 func (t *turn) load(ctx context.Context) (err error) {
 	t.org, err = t.orgs.Organization(ctx, t.info.Organization)
 	switch {
@@ -19,6 +20,9 @@ func (t *turn) load(ctx context.Context) (err error) {
 		return fmt.Errorf("organisation of lane %s: %w", t.lane, err)
 	default:
 		t.known = true
+		if t.reach, err = t.reachNow(ctx, t.org, t.info); err != nil {
+			return err
+		}
 	}
 	err = t.each(ctx, len(t.slots), func(ctx context.Context, i int) (err error) {
 		s := t.slots[i]
@@ -55,11 +59,11 @@ func (t *turn) decide(s *slot) {
 		return
 	}
 	s.b = b
-	if old := s.row.Home.Tenant; old != "" && t.known && t.org.State.Tenant != "" && old != t.org.State.Tenant {
+	if old := s.row.Home.Tenant; old != "" && t.known && t.org.State.Tenant != "" && old != t.org.State.Tenant && !anyTenant(t.org) {
 		s.row = leaveBehind(s.row)
 		t.note(s, "left", state.Entry{EventID: s.stored.Event})
 	}
-	s.want = decide(facts{org: t.org, known: t.known, booking: b, kind: t.info.Kind, target: t.info.Target, lane: t.info, row: s.row, now: t.start})
+	s.want = decide(facts{org: t.org, known: t.known, booking: b, kind: t.info.Kind, target: t.info.Target, lane: t.info, reach: t.reach, row: s.row, now: t.start})
 	if why, ok := t.gaveUp(s); ok && !s.want.hold {
 		s.want = s.want.held(ICS, reasonGaveUp)
 		s.want.says, s.alert = true, why

@@ -73,7 +73,7 @@ func (t *turn) unreachable() bool {
 		}
 		switch s.step.reason {
 		case graph.ReasonNotFound, graph.ReasonOnPremises, graph.ReasonUnavailable, graph.ReasonOutsideScope:
-			return t.info.Address != ""
+			return t.info.Address != "" && !t.reach.delegated // connections are looked at by their own keep-alive
 		}
 	}
 	return false
@@ -228,7 +228,8 @@ func (t *turn) await(s *slot, u *state.Update) {
 }
 
 // strike ends a look in the attempt that read its row as due and found nothing
-// to do; one that cannot be taken, because the calendar is closed, is put off.
+// to do; one that cannot be taken, because the calendar is closed, is put off, and so
+// is what remains of one whose mailboxes were not all to be called.
 func (t *turn) strike(s *slot, u *state.Update) {
 	if s.look == nil || s.fate != done || u.After.Look.Nonce != s.look.Nonce {
 		return
@@ -239,6 +240,6 @@ func (t *turn) strike(s *slot, u *state.Update) {
 		look.Due = t.start.Add(heldDelay).Truncate(time.Millisecond)
 		t.replaceLook(s, u, look)
 	case s.why == lookDue && s.step.op == state.OpNone:
-		t.replaceLook(s, u, state.Look{})
+		t.replaceLook(s, u, t.stillToSee(s, u.After.Look))
 	}
 }

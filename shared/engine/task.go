@@ -182,13 +182,14 @@ func (e *Engine) backfillLane(ctx context.Context, org organization.Organization
 }
 
 // probe looks whether a mailbox that could not be reached can be now: then what is
-// owed to it is written, else it is looked at again tomorrow.
+// owed to it is written, else it is looked at again tomorrow. Where people connect,
+// their connections are looked at instead (keepAlive).
 func (e *Engine) probe(ctx context.Context, org organization.Organization, lane key.Key) error {
 	row, err := e.lanes.Lane(ctx, lane)
 	if err != nil {
 		return err
 	}
-	if state, _ := closed(facts{org: org, known: true}); row.Address == "" || state != "" {
+	if state, _ := closed(facts{org: org, known: true}); row.Address == "" || state != "" || org.Permission == organization.Delegated {
 		return nil // switching on looks at everything anew
 	}
 	call, cancel := context.WithTimeout(ctx, callDeadline)

@@ -77,6 +77,7 @@ type facts struct {
 	kind    string // of the target
 	target  string
 	lane    state.Lane // who it is and how they stand
+	reach   reach      // whether their calendar is connected, where people connect
 	row     state.Delivery
 	now     time.Time
 }
@@ -115,11 +116,11 @@ func decide(f facts) want {
 	switch {
 	case target.Kind == key.Room:
 		return w.without(ICS, reasonNotConnected)
-	case personal(f.lane):
+	case personal(f.lane) && !f.reach.delegated:
 		return w.without(ICS, reasonPersonal)
 	case f.booking.Recurrence != nil:
 		return w.without(ICS, reasonRecurrence)
-	case target.Person.Mailbox() == "":
+	case target.Person.Mailbox() == "" && !f.reach.delegated:
 		return w.without(ICS, reasonNotFound)
 	}
 	e := event.Project(f.booking, event.Options{TimeZone: f.org.TimeZone, ReminderMinutes: f.org.ReminderMinutes,
@@ -164,8 +165,8 @@ func (w want) held(state, reason string) want {
 // account is believed, whatever it looks like.
 func personal(lane state.Lane) bool { return !lane.Account && mailaddress.Personal(lane.Address) }
 
-// closed tells why a calendar may not be touched now, because of the organisation
-// or of the person; an empty state when it may.
+// closed tells why a calendar may not be touched now, because of the organisation, of
+// the person or of their connection; an empty state when it may.
 func closed(f facts) (state, reason string) {
 	switch {
 	case !f.known || !f.org.Module:
@@ -176,10 +177,10 @@ func closed(f facts) (state, reason string) {
 		return ICS, reasonOptedOut
 	case f.lane.Paused:
 		return ICS, reasonPaused
-	case f.org.Permission == organization.Delegated:
-		return ICS, reasonNotConnected
-	case f.org.State.Tenant == "":
+	case f.org.State.Tenant == "" && !anyTenant(f.org):
 		return ICS, reasonConsent
+	case f.reach.why != "":
+		return ICS, f.reach.why
 	}
 	return "", ""
 }

@@ -24,13 +24,19 @@ import (
 // to learn the mailbox; two where the body text changed), one send to the topic.
 // Twenty deliveries cost twenty-three requests to lanes, twenty reads of bookings,
 // one transaction of the ledger, one $batch and one send.
+//
+// In a delegated organisation a turn costs one request more, to connections, and no
+// request to Graph more: mailboxes are known from connecting. A booking with several
+// people costs one request more to bookings at a person's first write, which claims
+// the mailbox. Calls go in one $batch for each account that is called, and a lane calls
+// a second one only while events move from it.
 func (e *Engine) Write(ctx context.Context, m queue.Message) error {
 	lane, err := key.Parse(m.SessionID)
 	if err != nil {
 		e.log.ErrorContext(ctx, "wake-up without a lane dropped", "error", err)
 		return nil
 	}
-	t := &turn{Engine: e, lane: lane, start: e.now(), left: map[string]time.Time{}}
+	t := &turn{Engine: e, lane: lane, start: e.now(), left: map[string]time.Time{}, failures: map[graph.Access]*graph.Error{}}
 	if opOf(m) == opGiveUp {
 		t.giveUp = beforeOf(m)
 	}
@@ -46,13 +52,16 @@ type turn struct {
 	info   state.Lane
 	org    organization.Organization
 	known  bool
+	reach  reach
 	home   state.Home // today's; zero until it is known
 	learnt bool       // home is news to the lane row
 	stale  bool       // the mailbox that the lane row names is not there any more
 	// verdict on the mailbox that is news to the lane row; empty when there is none.
 	verdict string
-	slots   []*slot
-	ledger  []state.Entry
+	// failures are of tokens and mailboxes, one for each access.
+	failures map[graph.Access]*graph.Error
+	slots    []*slot
+	ledger   []state.Entry
 	// left are the owed rows that stand, by key, with their due times.
 	left map[string]time.Time
 	more bool // there are owed rows that were not read
@@ -71,7 +80,8 @@ type slot struct {
 	body   state.Booking
 	want   want
 	why    cause
-	adopts bool // whether an event imported from our file is looked for
+	left   state.Home // where its event was left in this turn, as long as no look names it
+	adopts bool       // whether an event imported from our file is looked for
 	seen   []found
 	step   step
 	mine   bool // the row's intent is ours
@@ -134,7 +144,10 @@ func (t *turn) run(ctx context.Context) error {
 			s.why = lookDue
 		case s.row.Intent.InDoubt(), s.row.Look.Nonce != "" && s.row.Event == "" && s.want.event != nil:
 			s.why = inDoubt // also while a look is open: what it is to find may be there already
+		case len(t.returned(s)) > 0 && !s.want.hold:
+			s.why = inDoubt // the way is open again to what was left behind
 		}
+		t.outOfReach(s)
 		t.recover(s)
 		s.adopt()
 	}
@@ -157,6 +170,9 @@ func (t *turn) run(ctx context.Context) error {
 		if s.fate == open {
 			s.fate = postponed
 		}
+	}
+	if err := t.tellFailures(ctx); err != nil {
+		return err
 	}
 	if err := t.publish(ctx); err != nil {
 		return err

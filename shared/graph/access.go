@@ -30,6 +30,9 @@ type Access struct {
 	// ObjectID is the account's object id in lower case; empty for the app, and where
 	// nobody signed in.
 	ObjectID string
+	// Version names the sign-in that a token must come from, so that one kept from an
+	// earlier one is not used; empty for any.
+	Version string
 	// Token is an access token that is used as it is. It is never logged.
 	Token string
 }

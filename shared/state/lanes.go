@@ -305,6 +305,9 @@ type Look struct {
 	Nonce string    `json:"nonce,omitempty"` // of its owed row
 	Due   time.Time `json:"due,omitzero"`
 	Homes []Home    `json:"homes,omitempty"`
+	// Left are those of Homes in which an event was left behind, because nobody could
+	// call them.
+	Left []Home `json:"left,omitempty"`
 }
 
 // ByUser is a user's deletion of our event: the revision at which it was found,
