@@ -60,8 +60,10 @@ func (u *Users) Redeem(ctx context.Context, r Redemption) (SignedIn, error) {
 		return SignedIn{}, &TokenError{Reason: "the app's credential cannot be used"}
 	}
 	if _, err := client.AcquireTokenByAuthCode(ctx, r.Code, r.RedirectURI, scopes, confidential.WithChallenge(r.Verifier)); err != nil {
-		if _, odd := peek(x.answer.IDToken); x.answer.IDToken != "" && odd != nil {
-			return SignedIn{}, odd
+		if x.answer.IDToken != "" { // MSAL may have stumbled over it
+			if _, err := u.verify(ctx, tenant, r.Nonce, x.answer.IDToken); err != nil {
+				return SignedIn{}, err
+			}
 		}
 		return SignedIn{}, x.failure(ctx, "the code was not redeemed: no answer, or not as Entra's")
 	}
