@@ -42,7 +42,9 @@ type login struct {
 	live  map[string]string // refresh token -> object id
 	n     int
 	forms []url.Values
-	gets  map[string]int // requests by path
+	// keepSpent leaves refresh tokens good after they were spent, as Entra does.
+	keepSpent bool
+	gets      map[string]int // requests by path
 
 	// What is spoiled, by the test that wants it.
 	claims    func(jwt.MapClaims)
@@ -179,7 +181,9 @@ func (l *login) token(w http.ResponseWriter, r *http.Request) {
 		p = known
 	case "refresh_token":
 		oid, ok := l.live[form.Get("refresh_token")]
-		delete(l.live, form.Get("refresh_token"))
+		if !l.keepSpent {
+			delete(l.live, form.Get("refresh_token"))
+		}
 		if !ok {
 			refusal(w, 400, "invalid_grant", 70000)
 			return

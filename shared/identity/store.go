@@ -32,8 +32,8 @@ type StoredTokens struct {
 // TokenSave is what a refresh, or a change of keys, changes in a row.
 type TokenSave struct {
 	Sealed []byte
-	// Refreshed is when the token was renewed (LastRefresh); zero where the same
-	// tokens were only sealed with another key.
+	// Refreshed is when these tokens were last renewed (LastRefresh): now, or before
+	// where they were only sealed with another key.
 	Refreshed time.Time
 	// Granted is what the refresh granted, by short name, in order; nil where there
 	// was none.

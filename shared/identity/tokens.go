@@ -269,6 +269,6 @@ func (u *Users) save(ctx context.Context, ref Ref, row StoredTokens, from, next 
 // the next use tries again.
 func (u *Users) reseal(ctx context.Context, ref Ref, row StoredTokens, at tokens) {
 	if sealed, err := u.seal(ref, at); err == nil {
-		_ = u.store.SaveTokens(ctx, ref, TokenSave{Sealed: sealed}, row.ETag)
+		_ = u.store.SaveTokens(ctx, ref, TokenSave{Sealed: sealed, Refreshed: at.Refreshed}, row.ETag)
 	}
 }

@@ -17,6 +17,13 @@
 //
 // The primary key seals, every enabled key opens: first those whose id the prefix
 // names, then those of RAW. The nonce is random, 12 bytes, of XChaCha20 24.
+//
+// # Rotation
+//
+// While a new keyset is rolled out, instances with the old one run as well, and cannot
+// open what a key seals that they do not have. So a rotation has two steps: deploy the
+// new key as a further one, then make it primary. Rows are sealed anew as they are
+// used, at the latest by the daily keep-alive; an old key may go a day after that.
 package seal
 
 import (
