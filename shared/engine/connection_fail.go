@@ -33,6 +33,9 @@ var policyErrors = []int{50072, 50074, 50076, 50078, 50079, 50097, 50158, 70043,
 // credential's fault alerts the operator and changes no connection.
 func (e *Engine) ConnectionFailed(ctx context.Context, seen connection.Connection, failure *graph.Error) error {
 	fate := fateOf(failure)
+	if err := e.doubtByConnection(ctx, seen, fate); err != nil {
+		return err
+	}
 	switch {
 	case fate == graph.FateCredential:
 		return e.raise(ctx, credentialIncident(failure))
@@ -57,6 +60,9 @@ func (e *Engine) ConnectionServed(ctx context.Context, seen connection.Connectio
 
 // connectionRefreshed takes that a connection's token was renewed.
 func (e *Engine) connectionRefreshed(ctx context.Context, seen connection.Connection) error {
+	if err := e.consentProven(ctx, seen.Organization, ""); err != nil {
+		return err
+	}
 	if seen.State != connection.BlockedByPolicy && seen.Failing.IsZero() && seen.Warned == 0 {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/calbridge/calbridge/shared/graph"
-	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -97,7 +96,7 @@ func (q question) tooLate(t *turn) bool {
 // observe keeps what a call showed of a person's token or mailbox. A failure of the
 // token outweighs one of a mailbox.
 func (t *turn) observe(as graph.Access, err *graph.Error) {
-	if as.App() || err == nil || err.Kind != graph.Unauthorised && err.Kind != graph.Unreachable {
+	if as.App() || err == nil || t.unsettled(err) || err.Kind != graph.Unauthorised && err.Kind != graph.Unreachable {
 		return
 	}
 	if old := t.failures[as]; old == nil || err.Kind == graph.Unauthorised {
@@ -123,13 +122,12 @@ func (t *turn) tellFailures(ctx context.Context) error {
 // failConnection gives a slot the fate that a failure of a person's token or mailbox
 // has.
 //
-// What may pass is tried again later: no reason was given, or consent is so new that
-// not all of Microsoft knows it. Else the person's own calendar ends in a file, at once;
+// What may pass is tried again later: no reason was given. Else the person's own calendar ends in a file, at once;
 // and an older mailbox is out of reach, so that the delivery leaves it (outOfReach).
 func (t *turn) failConnection(s *slot, home state.Home, err *graph.Error) {
 	why := whyOf(err)
 	switch {
-	case why == "", why == reasonConsent && t.now().Sub(t.org.State.ConsentedAt) < organization.Settling:
+	case why == "":
 		s.fate, s.surely = postponed, true
 	case home != t.home:
 		t.reach.lose(home, why)

@@ -171,6 +171,10 @@ func invited(b booking.Booking) []state.Target {
 // answered may still happen, and one that a server failed on may have: then the
 // intent stays, and the next attempt asks.
 func (t *turn) fail(s *slot, home state.Home, err *graph.Error) {
+	if t.unsettled(err) {
+		s.fate, s.surely = postponed, true
+		return
+	}
 	switch err.Kind {
 	case graph.Throttled:
 		wait := max(err.RetryAfter, time.Second)
@@ -197,7 +201,7 @@ func (t *turn) fail(s *slot, home state.Home, err *graph.Error) {
 			t.failConnection(s, home, err)
 			return
 		}
-		if err.Reason != "" && !t.freshConsent() {
+		if err.Reason != "" {
 			t.refuse(s, err.Reason)
 			return
 		}
@@ -215,13 +219,6 @@ func (t *turn) refuse(s *slot, reason string) {
 		s.step = step{op: state.OpNone, event: s.row.Event, home: s.row.Home, state: ICS, reason: reason, generation: s.row.Generation}
 		s.fate = done
 	}
-}
-
-// freshConsent reports whether consent may not be visible everywhere yet: then a
-// refusal passes (identity.md section 2).
-func (t *turn) freshConsent() bool {
-	const propagation = 15 * time.Minute
-	return t.now().Sub(t.org.State.ConsentedAt) < propagation
 }
 
 func orReason(reason, otherwise string) string {

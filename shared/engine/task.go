@@ -196,9 +196,18 @@ func (e *Engine) probe(ctx context.Context, org organization.Organization, lane 
 	defer cancel()
 	_, err = e.calendar.Mailbox(call, graph.AppAccess(org.State.Tenant), row.Address)
 	if err == nil {
+		if err := e.consentProven(ctx, org.ID, organization.EvidenceProbe); err != nil {
+			return err
+		}
 		return e.backfillLane(ctx, org, lane, false)
 	}
-	if failure := graphError(err); failure.Kind != graph.Unreachable && failure.Kind != graph.Invalid {
+	failure := graphError(err)
+	lost := failure.Kind == graph.Unauthorised && failure.Reason == reasonConsent && !unsettled(org, failure, e.now())
+	if lost {
+		if err := e.doubtConsent(ctx, org, seenOf(lane, organization.SignGone, false)); err != nil {
+			return err
+		}
+	} else if failure.Kind != graph.Unreachable && failure.Kind != graph.Invalid {
 		return failure
 	}
 	return e.probeTomorrow(ctx, org.ID, lane)

@@ -177,7 +177,7 @@ func closed(f facts) (state, reason string) {
 		return ICS, reasonOptedOut
 	case f.lane.Paused:
 		return ICS, reasonPaused
-	case f.org.State.Tenant == "" && !anyTenant(f.org):
+	case !f.org.State.Consented() && !anyTenant(f.org):
 		return ICS, reasonConsent
 	case f.reach.why != "":
 		return ICS, f.reach.why

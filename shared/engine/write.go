@@ -174,6 +174,9 @@ func (t *turn) run(ctx context.Context) error {
 	if err := t.tellFailures(ctx); err != nil {
 		return err
 	}
+	if err := t.judgeConsent(ctx); err != nil {
+		return err
+	}
 	if err := t.publish(ctx); err != nil {
 		return err
 	}

@@ -249,24 +249,26 @@ func (s State) Consented() bool {
 	return s.Tenant != "" && (s.Consent == ConsentGranted || s.Consent == ConsentOutdated || s.Consent == ConsentMissing)
 }
 
-// Prove notes stronger evidence of a consent that is there, with the permissions
-// that a token response named (nil: none did). Weaker or equal evidence changes
-// nothing; a consent that was missing is back.
+// Prove notes that a consent was seen at work just now, with evidence and the
+// permissions that a token response named ("" and nil: none). Weaker or equal
+// evidence changes nothing; a consent that was missing is back.
 func (o Organization) Prove(evidence string, granted []string) Organization {
-	order := []string{"", EvidenceCallback, EvidenceSilent, EvidenceProbe}
 	if !o.State.Consented() {
 		return o
 	}
-	if slices.Index(order, evidence) > slices.Index(order, o.State.Evidence) {
-		o.State.Evidence = evidence
-		if granted != nil {
-			o.State.GrantedScopes = slices.Clone(granted)
-		}
+	before := o.State.Evidence
+	o = o.Witness(evidence)
+	if granted != nil && o.State.Evidence != before {
+		o.State.GrantedScopes = slices.Clone(granted)
 	}
-	o.State.Doubt = Doubt{}
-	if o.State.Consent == ConsentMissing {
-		o.State.Consent = ConsentGranted
-		o = o.outdate()
+	return o.back()
+}
+
+// Witness notes evidence of a consent, if it is stronger than what is there.
+func (o Organization) Witness(evidence string) Organization {
+	order := []string{"", EvidenceCallback, EvidenceSilent, EvidenceProbe}
+	if o.State.Consented() && slices.Index(order, evidence) > slices.Index(order, o.State.Evidence) {
+		o.State.Evidence = evidence
 	}
 	return o
 }

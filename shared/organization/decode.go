@@ -47,7 +47,7 @@ func Restore(id string, document []byte, state State) (Organization, error) {
 		return Organization{}, fmt.Errorf("organization.Restore(%q): no known profile", id)
 	}
 	o.State, o.Document = state, bytes.Clone(document)
-	return o.WithID(id), nil
+	return o.outdate().WithID(id), nil
 }
 
 // WithID names the organisation; its id is also its name for people unless

@@ -23,7 +23,9 @@ const doubtful = 3
 
 // Doubt is what speaks against a consent since it last worked.
 type Doubt struct {
-	Since time.Time `json:"since,omitzero"` // UTC, of the first of them
+	// Since is when the first of them came, or while the consent is missing, when it
+	// was lost (UTC).
+	Since time.Time `json:"since,omitzero"`
 	Seen  []Seen    `json:"seen,omitempty"` // one of each lane and sign
 }
 
@@ -36,7 +38,7 @@ type Seen struct {
 }
 
 // IsZero reports whether nothing speaks against it.
-func (d Doubt) IsZero() bool { return len(d.Seen) == 0 }
+func (d Doubt) IsZero() bool { return len(d.Seen) == 0 && d.Since.IsZero() }
 
 // knows reports whether a lane's sign is counted, or enough others are.
 func (d Doubt) knows(s Seen) bool {
@@ -63,7 +65,7 @@ const Settling = 15 * time.Minute
 //
 // SignGone says it alone. SignRefused says it from a mailbox that had worked and
 // two others, SignRequired from three different people, all since the consent last
-// worked: whoever sees it work calls Prove, which forgets the doubt.
+// worked: whoever sees it work calls Worked or Prove, which forget the doubt.
 func (o Organization) Doubted(s Seen, at time.Time) (Organization, bool) {
 	if !o.State.Consented() || o.State.Consent == ConsentMissing || at.Sub(o.State.ConsentedAt) < Settling {
 		return o, false
@@ -77,9 +79,45 @@ func (o Organization) Doubted(s Seen, at time.Time) (Organization, bool) {
 	}
 	o.State.Doubt = d
 	if d.sure(s.Sign) {
-		o.State.Consent, o.State.Doubt = ConsentMissing, Doubt{}
+		o.State.Consent, o.State.Doubt = ConsentMissing, Doubt{Since: at.UTC().Truncate(time.Second)}
 	}
 	return o, true
+}
+
+// tokenLife is the longest that an access token lives (graph/contract.md 13.2): one
+// may work for so long after what it was made of is gone.
+const tokenLife = 90 * time.Minute
+
+// Worked notes that a calendar was written, and reports whether anything changed.
+// A mailbox that answers takes the word of those that refused; what was said of the
+// app or of people's tokens counts until no token can be from before it.
+func (o Organization) Worked(at time.Time) (Organization, bool) {
+	d := o.State.Doubt
+	if d.IsZero() && o.State.Consent != ConsentMissing {
+		return o, false
+	}
+	if at.Sub(d.Since) > tokenLife {
+		return o.back(), true
+	}
+	kept := slices.DeleteFunc(slices.Clone(d.Seen), func(s Seen) bool { return s.Sign == SignRefused })
+	if len(kept) == len(d.Seen) {
+		return o, false
+	}
+	d.Seen = kept
+	if len(kept) == 0 {
+		d = Doubt{}
+	}
+	o.State.Doubt = d
+	return o, true
+}
+
+// back is o without doubt, and with the consent that it had.
+func (o Organization) back() Organization {
+	o.State.Doubt = Doubt{}
+	if o.State.Consent == ConsentMissing {
+		o.State.Consent = ConsentGranted
+	}
+	return o.outdate()
 }
 
 func (d Doubt) sure(sign Sign) bool {
