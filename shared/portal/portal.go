@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +60,11 @@ type Deps struct {
 	Organizations Organizations
 	Entra         Entra
 	Consents      Consents
+	Issuer        Issuer
+	Setup         Setup
+	Connections   Connections
+	Mailboxes     Mailboxes
+	Tokens        Tokens
 }
 
 // Options of a Portal.
@@ -177,10 +181,4 @@ func (p *Portal) path(parts ...string) string {
 func (p *Portal) url(below string) string { return p.opts.PublicURL + "/api/" + below }
 
 // mayReturn reports whether people may be sent to a URL.
-func (p *Portal) mayReturn(to string) bool {
-	u, err := url.Parse(to)
-	if err != nil || u.User != nil || u.Opaque != "" || strings.ContainsAny(to, "\\\r\n\t") {
-		return false
-	}
-	return slices.Contains(p.opts.ReturnOrigins, strings.ToLower(u.Scheme+"://"+u.Host))
-}
+func (p *Portal) mayReturn(to string) bool { return link.MayReturn(to, p.opts.ReturnOrigins) }

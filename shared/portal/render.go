@@ -16,14 +16,18 @@ import (
 //go:embed templates
 var templateFiles embed.FS
 
-// layoutFile holds what every page has around it; the other files define main.
-const layoutFile = "templates/layout.html"
+// layoutFile holds what every page has around it, partFiles what several have within; the
+// other files define main.
+const (
+	layoutFile = "templates/layout.html"
+	partFiles  = "templates/part-*.html"
+)
 
 // templates are the pages' by file name without .html, each with the layout.
 type templates map[string]*template.Template
 
 func readTemplates() (templates, error) {
-	layout, err := template.New("layout.html").Option("missingkey=error").ParseFS(templateFiles, layoutFile)
+	layout, err := template.New("layout.html").Option("missingkey=error").ParseFS(templateFiles, layoutFile, partFiles)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +37,7 @@ func readTemplates() (templates, error) {
 	}
 	all := templates{}
 	for _, name := range names {
-		if name == layoutFile {
+		if name == layoutFile || strings.HasPrefix(path.Base(name), "part-") {
 			continue
 		}
 		t, err := layout.Clone()
@@ -104,6 +108,15 @@ func (d document) M(key string, pairs []string) string { return d.T(key, pairs..
 func (d document) N(key string, n int, pairs ...string) string {
 	return d.T(plural(key, n), append([]string{"n", strconv.Itoa(n)}, pairs...)...)
 }
+
+// With is the document with other data, for a part of a page.
+func (d document) With(data any) document { d.Data = data; return d }
+
+// Join lists words.
+func (d document) Join(words []string) string { return strings.Join(words, ", ") }
+
+// Ask is why a person is asked for a permission, by its short name.
+func (d document) Ask(permission string) string { return d.T("ask." + strings.ToLower(permission)) }
 
 // Lang is the page's language.
 func (d document) Lang() string { return d.visit.lang.tag }

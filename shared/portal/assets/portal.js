@@ -15,17 +15,20 @@
       }
     });
   }
-  const live = document.querySelector("[data-live]");
-  if (!live) return;
+  const parts = [...document.querySelectorAll("[data-live]")];
+  if (!parts.length) return;
   let rounds = 90; // a quarter of an hour
   const again = async () => {
     if (rounds-- <= 0) return;
-    if (!document.hidden && !live.contains(document.activeElement)) {
+    if (!document.hidden) {
       try {
-        const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+        const answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, redirect: "error" });
         if (!answer.ok) return;
-        const next = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-live]");
-        if (next && next.textContent !== live.textContent) live.replaceChildren(...next.childNodes);
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        for (const part of parts) {
+          const next = page.getElementById(part.id);
+          if (next && next.textContent !== part.textContent && !part.contains(document.activeElement)) part.replaceChildren(...next.childNodes);
+        }
       } catch {
         return;
       }

@@ -1,0 +1,230 @@
+package portal
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/calbridge/calbridge/shared/connection"
+	"github.com/calbridge/calbridge/shared/identity"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// callback is where Microsoft sends people back to, below /api/.
+const callback = "connect/callback"
+
+// startRoles may sign in.
+var startRoles = []string{state.LinkUser, state.RoomManager, state.OrgAdmin}
+
+// ConnectStart serves connect/start?grant=<grant>: GET shows what will be asked and why,
+// before anybody leaves (R4); POST starts. connection names the one to sign in for
+// again, choice what for (down:busy); account=other asks Microsoft which account.
+//
+// A second POST is a second attempt, which disturbs no other.
+func (p *Portal) ConnectStart(ctx context.Context, r *http.Request) Answer {
+	v := p.visit(r)
+	v.name = "connect-start"
+	post := r.Method == http.MethodPost
+	if post {
+		if bad := v.readForm(); bad != nil {
+			return *bad
+		}
+	}
+	v.id = v.values.Get("grant")
+	if bad := v.enter(ctx, startRoles); bad != nil {
+		return *bad
+	}
+	if post && !v.formHolds(v.session.Browser) {
+		return v.trouble(formStale)
+	}
+	s, bad := v.starting(ctx)
+	if bad != nil {
+		return *bad
+	}
+	if post {
+		return v.leaveForMicrosoft(ctx, s)
+	}
+	answer := v.showStart(ctx, s)
+	if r.Method == http.MethodHead {
+		answer.Body = nil
+	}
+	return answer
+}
+
+// start is what somebody is about to sign in for.
+type start struct {
+	errand
+	existing *connection.Connection
+	choice   choice
+}
+
+// starting reads what is wanted, and refuses what is not offered.
+func (v *visit) starting(ctx context.Context) (start, *Answer) {
+	var s start
+	e, t := plan(v.org, v.session.Role, v.session.User)
+	if t != "" {
+		return s, v.refused(t)
+	}
+	if id := v.values.Get("connection"); id != "" && e.Kind == kindConnect {
+		c, bad := v.own(ctx, id)
+		if bad != nil {
+			return s, bad
+		}
+		if e, t = e.again(c); t != "" {
+			return s, v.refused(t)
+		}
+		s.existing = &c
+	}
+	s.errand = e
+	if e.Kind == kindConnect {
+		chosen, ok := choose(e.Choices, v.values.Get("choice"), s.existing)
+		if !ok {
+			return s, v.refused(badChoice)
+		}
+		s.choice = chosen
+	}
+	return s, nil
+}
+
+// own finds one of the person's connections by the text form of its id.
+func (v *visit) own(ctx context.Context, id string) (connection.Connection, *Answer) {
+	all, err := v.portal.deps.Connections.Connections(ctx, v.session.Organization, v.session.User)
+	if err != nil {
+		return connection.Connection{}, v.failed(err)
+	}
+	for _, c := range all {
+		if c.ID.String() == id {
+			return c, nil
+		}
+	}
+	return connection.Connection{}, v.refused(notFound)
+}
+
+// permissions are what Microsoft is asked for, short.
+func (s start) permissions() []string {
+	switch {
+	case s.Kind == kindRooms:
+		return []string{placeRead}
+	case s.Kind == kindConnect:
+		return s.choice.Permissions()
+	}
+	return nil
+}
+
+// leaveForMicrosoft stores an attempt and sends the browser to Microsoft's sign-in.
+func (v *visit) leaveForMicrosoft(ctx context.Context, s start) Answer {
+	j := journey{Role: v.session.Role, Locale: v.session.Locale, Email: v.session.Email, Back: v.session.ReturnURL,
+		Tenant: s.Tenant, Direction: s.choice.Direction, Scope: s.choice.Scope, Asked: s.permissions()}
+	hint := v.session.Email
+	if s.existing != nil {
+		j.Connection, j.Claims = s.existing.ID.String(), s.existing.Claims
+		hint = cmp.Or(s.existing.Account.Name, hint)
+	}
+	leave := identity.Leave{Tenant: s.Tenant, RedirectURI: v.portal.url(callback), Nonce: newSecret(), Verifier: newSecret(),
+		Scopes: j.Asked, LoginHint: hint, Claims: j.Claims}
+	if v.values.Get("account") == "other" {
+		leave.LoginHint, leave.Prompt = "", "select_account"
+	}
+	_, parameter, err := v.begin(ctx, state.Flow{Kind: s.Kind, Organization: v.session.Organization, User: v.session.User,
+		Link: v.session.Link, Session: v.session.ID, Detail: j.encode()}, secrets{Verifier: leave.Verifier, Nonce: leave.Nonce})
+	if err != nil {
+		return v.broken(err)
+	}
+	leave.State = parameter
+	to, err := v.portal.deps.Entra.AuthorizeURL(ctx, leave)
+	if err != nil {
+		return v.broken(err)
+	}
+	return v.see(to)
+}
+
+// startPage is the page before leaving.
+type startPage struct {
+	Action, Grant string
+	Rooms         bool
+	Connection    string // id of the one that is signed in for again
+	Account       string // its name
+	Tenant        string // "" where it may be any
+	Choices       []startChoice
+	Permissions   []string // where there is nothing to choose
+	Email, Who    string   // of whom it is for; Who is the best name for them
+	Require       bool     // the account must be the link's
+	ConsentLink   string
+}
+
+// startChoice is one choice of a form.
+type startChoice struct {
+	Value, Seen, Direction string
+	Reads                  string // the scope, where it is only read
+	Permissions            []string
+	Checked                bool
+}
+
+// choices are the organisation's as a form shows them.
+func (v *visit) choices(checked choice) []startChoice {
+	var all []startChoice
+	for _, c := range choices(v.org) {
+		one := startChoice{Value: c.String(), Seen: seen(v.org, c), Direction: string(c.Direction), Permissions: c.Permissions(), Checked: c == checked}
+		if c.Direction == connection.Down {
+			one.Reads = string(c.Scope)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func (v *visit) showStart(ctx context.Context, s start) Answer {
+	link, err := v.consentLink(ctx)
+	if err != nil {
+		return v.broken(err)
+	}
+	d := startPage{Action: v.portal.base + "connect/start", Grant: v.session.ID, Rooms: s.Kind == kindRooms,
+		Permissions: s.permissions(), Email: v.session.Email, Require: v.org.AddressMatch != "warn", ConsentLink: link}
+	if s.Tenant != identity.Organizations {
+		d.Tenant = s.Tenant
+	}
+	if s.existing != nil {
+		d.Connection, d.Account = s.existing.ID.String(), s.existing.Account.Name
+	}
+	if !d.Rooms {
+		d.Choices = v.choices(s.choice)
+	}
+	who, err := v.who(ctx, state.Flow{Organization: v.session.Organization, User: v.session.User}, journey{Email: v.session.Email})
+	if err != nil {
+		return v.broken(err)
+	}
+	d.Email, d.Who = who.Email, cmp.Or(who.Name, who.Email, v.session.User)
+	return v.page(http.StatusOK, "connect-start", d)
+}
+
+// startPath is where an attempt begins: connect/start with what is wanted.
+func (p *Portal) startPath(grant, connection string, c choice) string {
+	q := url.Values{"grant": {grant}}
+	if connection != "" {
+		q.Set("connection", connection)
+	}
+	if c != (choice{}) {
+		q.Set("choice", c.String())
+	}
+	return p.base + "connect/start?" + q.Encode()
+}
+
+// consentLink is the link that an Entra admin can be sent (R4): the one of the
+// organisation that lives longest, "" where there is none.
+func (v *visit) consentLink(ctx context.Context) (string, error) {
+	links, err := v.portal.deps.Links.Of(ctx, v.org.ID, state.EntraAdmin)
+	if err != nil {
+		return "", err
+	}
+	var best state.Link
+	for _, l := range links {
+		if l.Live(v.now) && l.Expires.After(best.Expires) {
+			best = l
+		}
+	}
+	if best.ID == "" {
+		return "", nil
+	}
+	return v.portal.deps.Keys.URL(v.portal.opts.PublicURL, best.ID, best.Role), nil
+}
