@@ -85,6 +85,7 @@ func New(opt *Options) *Server {
 	s.Exchange = exchange.New(s.Clock.Now, o.Switches)
 	s.Entra = entra.New(s.Clock.Now, s.EntraFaults)
 	s.Entra.SetPeople(people{s.Exchange})
+	o.Graph.Directory = s.Entra
 	s.Graph = graphapi.New(s.Exchange, s.Entra, s.Clock.Now, &o.Graph)
 	s.mux = s.routes()
 	return s

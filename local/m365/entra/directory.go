@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
+	"github.com/calbridge/calbridge/local/m365/graphapi"
 )
 
 // Role template ids as wids carries them (13.4). Everyone has the last one, members
@@ -216,4 +217,38 @@ func (t *tenant) domain() string {
 		return t.domains[0]
 	}
 	return "t" + strings.ReplaceAll(t.id, "-", "") + ".onmicrosoft.com"
+}
+
+var _ graphapi.Directory = (*Server)(nil)
+
+// Profiles implements graphapi.Directory.
+func (s *Server) Profiles(tenantID string) []graphapi.Profile {
+	var all []graphapi.Profile
+	for _, u := range s.Users(tenantID) {
+		all = append(all, u.profile())
+	}
+	return all
+}
+
+// Profile implements graphapi.Directory.
+func (s *Server) Profile(tenantID, user string) (graphapi.Profile, bool) {
+	var p graphapi.Profile
+	known := s.change(tenantID, user, func(a *account) { p = a.profile() })
+	return p, known
+}
+
+// Organization implements graphapi.Directory.
+func (s *Server) Organization(tenantID string) (graphapi.Organization, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tenants[strings.ToLower(tenantID)]
+	if t == nil {
+		return graphapi.Organization{}, false
+	}
+	name, _, _ := strings.Cut(t.domain(), ".")
+	return graphapi.Organization{ID: t.id, Name: name, Domains: append([]string{t.domain()}, t.domains[min(1, len(t.domains)):]...)}, true
+}
+
+func (u User) profile() graphapi.Profile {
+	return graphapi.Profile{ID: u.ObjectID, Principal: u.Principal, Name: u.Name, Mail: u.Mail}
 }

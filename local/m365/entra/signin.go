@@ -40,10 +40,17 @@ func (s *Server) picker(a *attempt, number int) *outcome {
 
 // candidates are the accounts that the tenant of the path could let in.
 func (s *Server) candidates(a *attempt) []*account {
+	tenants := s.order
+	if a.tenant != nil {
+		tenants = []*tenant{a.tenant}
+	}
 	var all []*account
-	for _, t := range s.order {
+	for _, t := range tenants {
 		for _, u := range s.accounts(t) {
-			if u.Home == "" && (a.tenant == nil || s.in(a.tenant, u) != nil) && (a.domain == "" || a.ofDomain(u)) {
+			if a.tenant != nil && u.Home != "" {
+				u = s.find(s.tenants[u.Home], u.HomeID)
+			}
+			if u != nil && u.Home == "" && (a.domain == "" || a.ofDomain(u)) {
 				all = append(all, u)
 			}
 			if len(all) > listed {

@@ -98,7 +98,8 @@ type mailbox struct {
 	dead         map[string]*Event // by immutable id, where a switch wants them
 	transactions map[string]transaction
 	items        uint32
-	moves        int // to other stores so far
+	moves        int             // to other stores so far
+	shared       map[string]bool // by object id of who is let in; true: may edit
 }
 
 // Calendar is a calendar folder.

@@ -24,6 +24,11 @@ type Options struct {
 	Faults *faults.Set
 	// Limits in force at the start.
 	Limits
+	// Directory of tenants and users; without one there is none.
+	Directory Directory
+	// BasicReads lets ReadBasic open calendarView and single events too, as newer pages
+	// of the documentation say (section 12, U).
+	BasicReads bool
 	// Latency is how long each request to a mailbox takes, in real time; nil: none.
 	Latency func() time.Duration
 	// Sleep waits for real time or the end of ctx; nil: a timer.
@@ -58,6 +63,9 @@ func New(store *exchange.Store, tokens Tokens, now func() time.Time, opt *Option
 	}
 	if o.Sleep == nil {
 		o.Sleep = sleep
+	}
+	if o.Directory == nil {
+		o.Directory = noDirectory{}
 	}
 	l := o.Limits.documented()
 	return &API{

@@ -44,25 +44,35 @@ const (
 	write
 )
 
-// may reports whether the caller's permissions cover what is wanted (section 12).
-func (c Caller) may(n need) bool {
+// is reports whether a user is the one who is signed in.
+func (c Caller) is(user string) bool { return !c.appOnly() && strings.EqualFold(c.User, user) }
+
+// has reports whether a permission was granted: of the app, or in the user's name.
+func (c Caller) has(name string) bool {
 	granted := c.Scopes
 	if c.appOnly() {
 		granted = c.Roles
 	}
-	has := func(name string) bool {
-		return slices.ContainsFunc(granted, func(g string) bool { return strings.EqualFold(g, name) })
-	}
+	return slices.ContainsFunc(granted, func(g string) bool { return strings.EqualFold(g, name) })
+}
+
+// may reports whether the caller's permissions cover what is wanted (section 12).
+func (c Caller) may(n need) bool {
 	switch {
-	case has("Calendars.ReadWrite"):
+	case c.has("Calendars.ReadWrite"):
 		return true
-	case has("Calendars.Read"):
+	case c.has("Calendars.Read"):
 		return n <= read
-	case has("Calendars.ReadBasic"), c.appOnly() && has("Calendars.ReadBasic.All"):
+	case c.has("Calendars.ReadBasic"), c.appOnly() && c.has("Calendars.ReadBasic.All"):
 		return n <= readBasic
 	}
 	return false
 }
 
-// basicOnly reports whether bodies are hidden from the caller.
-func (c Caller) basicOnly() bool { return c.may(readBasic) && !c.may(read) }
+// mayShared is may for calendars that others share with the user (section 12).
+func (c Caller) mayShared(n need) bool {
+	return c.has("Calendars.ReadWrite.Shared") || n <= read && c.has("Calendars.Read.Shared")
+}
+
+// basicOnly reports whether bodies and extensions are hidden from the caller.
+func (c Caller) basicOnly() bool { return c.may(readBasic) && !c.may(read) && !c.mayShared(read) }

@@ -3,8 +3,8 @@
 //
 // # What it serves
 //
-// Below /v1.0, for /me and /users/{object id or address}, in every spelling of
-// graph/contract.md section 1: calendar and calendars (read), events (create,
+// Below /v1.0: organization, users, me. For /me and /users/{object id or address}, in
+// every spelling of graph/contract.md section 1: the profile, calendar and calendars (read), events (create,
 // list, get, update, delete, permanentDelete), each also below calendar,
 // calendars/{id} and calendarGroups/{id}/calendars/{id}; calendarView; $batch.
 // Every other path that Graph has is 501 NotImplemented, what no Graph has is 400.
@@ -20,7 +20,11 @@
 //   - Errors: section 9. Error bodies have code, message and innerError, except
 //     where a fault asks for another shape.
 //   - Permissions: section 12 and design.md. An app's token may not read
-//     /users/{id} nor /organization, ever.
+//     /users/{id} nor /organization, ever; a user's token reads the own profile and
+//     the organization with User.Read.
+//   - A user's token opens the own mailbox, whatever name the path has for it, and
+//     with a .Shared permission those that were shared (exchange.Store.Share).
+//     ReadBasic hides bodies and extended properties.
 //   - Ids are mutable ones unless Prefer asks for immutable ones (section 10).
 //
 // # Guessed or decided
@@ -32,6 +36,11 @@
 //     modified times and a few scalars; others are refused, transactionId too.
 //   - $orderby takes the same names; $search is refused.
 //   - An item of a $batch that a fault cuts off is answered 504 UnknownError.
+//   - A .Shared permission is not one for the own mailbox. What was not shared is 404
+//     ErrorItemNotFound. ReadBasic opens lists and calendars, but neither one event
+//     nor calendarView (Options.BasicReads), and may not filter by an extended
+//     property.
+//   - Who is in the directory without a mailbox gets MailboxNotEnabledForRESTAPI.
 //   - The calendar group in a path is not looked at.
 //   - The items of a $batch run one after the other, in an order drawn from the
 //     seed, unless latency or a slow fault is set; then four at a time. A late

@@ -108,7 +108,7 @@ func (v view) choose(o object, e *exchange.Event) object {
 	if v.basic {
 		o = slices.DeleteFunc(o, func(m member) bool { return m.name == "body" || m.name == "bodyPreview" })
 	}
-	if properties := v.properties(e); v.expanded && len(properties) > 0 {
+	if properties := v.properties(e); v.expanded && !v.basic && len(properties) > 0 {
 		o = append(o, member{"singleValueExtendedProperties", properties})
 	}
 	return o

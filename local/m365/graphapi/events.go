@@ -26,10 +26,20 @@ func (a *API) view(r *request, route Route) (view, query, preferences, error) {
 	if u, err := a.store.User(r.caller.Tenant, route.User); err == nil {
 		owner = u.ObjectID
 	}
+	if r.caller.basicOnly() && r.searchesExtensions() {
+		return view{}, query{}, p, denied()
+	}
 	return view{
 		base: r.base, owner: owner, zone: p.zone, text: p.text, immutable: p.immutable,
 		basic: r.caller.basicOnly(), selected: q.Select, expand: q.Expand, expanded: q.Expand != nil,
 	}, q, p, nil
+}
+
+// searchesExtensions reports whether a request filters by an extended property, which
+// ReadBasic hides.
+func (r *request) searchesExtensions() bool {
+	found, err := options(r.query)
+	return err == nil && strings.Contains(strings.ToLower(found["filter"]), "extendedproperties")
 }
 
 // context is @odata.context of an answer about events or calendars.

@@ -99,7 +99,7 @@ func FuzzParsePath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		inMailbox := route.Kind != Directory && route.Kind != Elsewhere
+		inMailbox := route.Kind.inMailbox()
 		if inMailbox && !route.Me && route.User == "" {
 			t.Errorf("%q: no user in %+v", path, route)
 		}

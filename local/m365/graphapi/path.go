@@ -14,15 +14,20 @@ type Kind int
 
 // The kinds of path.
 const (
-	Directory   Kind = iota // users, a user, organization
-	Calendars               // the list of calendars
-	OneCalendar             // one calendar
-	Events                  // a collection of events
-	OneEvent                // one event
-	View                    // calendarView
-	Permanent               // permanentDelete of one event
-	Elsewhere               // a part of Graph that the simulator leaves out
+	People        Kind = iota // users
+	Person                    // a user
+	Organizations             // organization, whole or one
+	Calendars                 // the list of calendars
+	OneCalendar               // one calendar
+	Events                    // a collection of events
+	OneEvent                  // one event
+	View                      // calendarView
+	Permanent                 // permanentDelete of one event
+	Elsewhere                 // a part of Graph that the simulator leaves out
 )
+
+// inMailbox tells the kinds that are answered from a mailbox.
+func (k Kind) inMailbox() bool { return k >= Calendars && k <= Permanent }
 
 // Route is a path below /v1.0, taken apart.
 type Route struct {
@@ -128,19 +133,19 @@ func (p *pathParser) root() error {
 	case "me":
 		p.route.Me = true
 	case "users":
-		if p.ends(Directory) {
+		if p.ends(People) {
 			return nil
 		}
 		p.route.User = p.next()
 	case "organization":
-		p.rest, p.route.Kind = nil, Directory
+		p.rest, p.route.Kind = nil, Organizations
 		return nil
 	case "subscriptions", "places", "groups":
 		return p.elsewhere()
 	default:
 		return unknownSegment(first)
 	}
-	if p.ends(Directory) {
+	if p.ends(Person) {
 		return nil
 	}
 	return p.user()

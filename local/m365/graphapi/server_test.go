@@ -90,9 +90,16 @@ func start(t testing.TB, switches exchange.Switches, opt *graphapi.Options) *wor
 		"aino":   {Tenant: acme, App: "app-1", Scopes: []string{"Calendars.ReadWrite"}, User: user.ObjectID},
 		"cy":     {Tenant: other, App: "app-1", Scopes: []string{"Calendars.ReadWrite"}, User: u.ObjectID},
 	}, c.Now, opt)
+	w := &world{TB: t, store: store, clock: c, token: "app"}
+	w.serve(api)
+	return w
+}
+
+// serve makes an API the one that is asked.
+func (w *world) serve(api *graphapi.API) {
 	server := httptest.NewServer(api)
-	t.Cleanup(server.Close)
-	return &world{TB: t, store: store, api: api, clock: c, url: server.URL + "/v1.0", token: "app"}
+	w.Cleanup(server.Close)
+	w.api, w.url = api, server.URL+"/v1.0"
 }
 
 // reply is an answer, read.

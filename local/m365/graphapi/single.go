@@ -67,6 +67,9 @@ func (r *request) identify(route *Route) error {
 func (a *API) names(r *request, route Route) (all []string, id string) {
 	u, err := a.store.User(r.caller.Tenant, route.User)
 	if err != nil {
+		if p, known := a.opt.Directory.Profile(r.caller.Tenant, route.User); known {
+			return []string{strings.ToLower(p.ID), strings.ToLower(p.Principal)}, p.ID
+		}
 		return []string{strings.ToLower(route.User)}, strings.ToLower(route.User)
 	}
 	for _, name := range append([]string{u.ObjectID, u.Principal, u.Mail}, u.Aliases...) {
@@ -89,7 +92,7 @@ func decodedPath(escaped string) string {
 
 // admitted does the work of a request that is allowed and finds a slot.
 func (a *API) admitted(ctx context.Context, r *request, route Route, mailbox string) answer {
-	if err := r.permitted(route, mailbox); err != nil {
+	if err := a.permitted(r, route, mailbox); err != nil {
 		return r.fail(err)
 	}
 	if refused, over := a.rationed(r); over {
@@ -145,26 +148,54 @@ func (r *request) take(ctx context.Context, from *slots, key slot) (func(), *ans
 
 // permitted checks section 12 and, for the directory, design.md: an app's token
 // never reads users or the organization.
-func (r *request) permitted(route Route, mailbox string) error {
-	denied := &exchange.Error{Status: http.StatusForbidden, Code: "ErrorAccessDenied", Message: "Access is denied. Check credentials and try again."}
-	want := read
+func (a *API) permitted(r *request, route Route, mailbox string) error {
 	switch {
-	case route.Kind == Directory:
-		return &exchange.Error{Status: http.StatusForbidden, Code: "Authorization_RequestDenied", Message: "Insufficient privileges to complete the operation."}
 	case route.Kind == Elsewhere:
 		return &exchange.Error{Status: http.StatusNotImplemented, Code: "NotImplemented", Message: "The simulator does not have this part of Graph."}
-	case r.method != http.MethodGet:
-		want = write
-	case route.Kind == Events || route.Kind == OneCalendar || route.Kind == Calendars:
-		want = readBasic
+	case !route.Kind.inMailbox() && r.mayRead(route, mailbox):
+		return nil
+	case !route.Kind.inMailbox():
+		return &exchange.Error{Status: http.StatusForbidden, Code: "Authorization_RequestDenied", Message: "Insufficient privileges to complete the operation."}
+	}
+	want := a.wants(r, route)
+	if !r.caller.appOnly() && !r.caller.is(mailbox) {
+		return a.shared(r, mailbox, want)
 	}
 	if !r.caller.may(want) {
-		return denied
+		return denied()
 	}
-	if !r.caller.appOnly() && !strings.EqualFold(r.caller.User, mailbox) {
-		return denied
+	return a.absent(r, route)
+}
+
+// wants is the least permission that covers a request.
+func (a *API) wants(r *request, route Route) need {
+	switch {
+	case r.method != http.MethodGet:
+		return write
+	case route.Kind == Events || route.Kind == OneCalendar || route.Kind == Calendars || a.opt.BasicReads:
+		return readBasic
+	}
+	return read
+}
+
+// shared checks a signed-in user's way into another's calendar: the token says
+// .Shared, and the owner has shared it.
+func (a *API) shared(r *request, mailbox string, want need) error {
+	if !r.caller.mayShared(want) {
+		return denied()
+	}
+	mayWrite, ok := a.store.Shared(r.caller.Tenant, mailbox, r.caller.User)
+	switch {
+	case !ok:
+		return &exchange.Error{Status: http.StatusNotFound, Code: "ErrorItemNotFound", Message: "The specified object was not found in the store."}
+	case want == write && !mayWrite:
+		return denied()
 	}
 	return nil
+}
+
+func denied() error {
+	return &exchange.Error{Status: http.StatusForbidden, Code: "ErrorAccessDenied", Message: "Access is denied. Check credentials and try again."}
 }
 
 // aim is what a path names and what is to be done with it.
@@ -192,6 +223,12 @@ func (a *API) perform(r *request, route Route) answer {
 		return a.calendar(r, route)
 	case aim{Calendars, http.MethodGet}:
 		return a.calendars(r, route)
+	case aim{Person, http.MethodGet}:
+		return a.oneProfile(r, route)
+	case aim{People, http.MethodGet}:
+		return a.listProfiles(r)
+	case aim{Organizations, http.MethodGet}:
+		return a.organization(r)
 	}
 	return r.refusal(http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.", "")
 }

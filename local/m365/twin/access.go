@@ -126,3 +126,14 @@ func (t *Twin) deny(format string, args ...any) *graph.Error {
 	t.grants.foreign = append(t.grants.foreign, fmt.Sprintf(format, args...))
 	return graph.Classify(403, "ErrorAccessDenied", nil)
 }
+
+// Token is what the token endpoint says of a connection: nil, that it gives a token.
+func (t *Twin) Token(connection key.Key) *graph.Error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if g := t.grants.connections[connection]; g.failure != nil {
+		failure := *g.failure
+		return &failure
+	}
+	return nil
+}
