@@ -51,6 +51,10 @@ type World struct {
 	Tables   state.Tables
 	Bus      queue.Sender
 	Calendar graph.Calendar
+	// Graph is the twin; it is Calendar, unless that was replaced.
+	Graph *twin.Twin
+	// Trespasses counts calls with the app's permission while people sign in.
+	Trespasses int
 	// Org is the organisation; nil is one that was deleted.
 	Org *organization.Organization
 	// Effects names every effect of every worker, in order.
@@ -82,7 +86,8 @@ func New(switches exchange.Switches) (*World, error) {
 	w.Broker = servicebus.New(servicebus.Options{Topology: servicebus.FromResources(resources), Now: w.Now})
 	w.Exchange = exchange.New(w.Now, switches)
 	w.Exchange.AddTenant(Tenant)
-	w.Bus, w.Calendar = w.Broker.Sender(), twin.New(w.Exchange, nil)
+	w.Graph = twin.New(w.Exchange, &twin.Options{Before: w.watch})
+	w.Bus, w.Calendar = w.Broker.Sender(), w.Graph
 	w.Tables = tables.NewStore(w.Now).Direct()
 	return w, nil
 }
@@ -172,7 +177,7 @@ func (w *World) Begin(kind string) *Worker {
 // Engine is one outside of any worker, for what people and timers call: its
 // effects are not stopped at.
 func (w *World) Engine() *engine.Engine {
-	return engine.New(engine.Effects{Tables: w.Tables, Bus: w.Bus, Calendar: w.Calendar, Organizations: w, Shelf: w.Broker.Shelf()}, w.options())
+	return engine.New(engine.Effects{Tables: w.Tables, Bus: w.Bus, Calendar: w.Calendar, Organizations: w, Refresher: w, Shelf: w.Broker.Shelf()}, w.options())
 }
 
 func (w *World) options() *engine.Options {
@@ -181,14 +186,19 @@ func (w *World) options() *engine.Options {
 
 func (w *World) engine(k *Worker) *engine.Engine {
 	return engine.New(engine.Effects{
-		Tables: gatedTables{k, w.Tables}, Bus: gatedBus{k, w.Bus}, Calendar: gatedCalendar{k, w.Calendar}, Organizations: w,
+		Tables: gatedTables{k, w.Tables}, Bus: gatedBus{k, w.Bus}, Calendar: gatedCalendar{k, w.Calendar}, Organizations: w, Refresher: w,
 	}, w.options())
 }
 
 // Settle runs everything to its end without faults: messages that wait, then the
 // clock to the next scheduled one, until nothing is left. It fails when that
 // takes too long, which means that something never comes to rest.
-func (w *World) Settle() error {
+func (w *World) Settle() error { return w.SettleWithin(0) }
+
+// SettleWithin is Settle up to what is scheduled for later than d from now, which
+// stays; 0 leaves nothing.
+func (w *World) SettleWithin(d time.Duration) error {
+	until := w.now.Add(d)
 	const most = 4000 // invocations
 	w.Finish()
 	for range most {
@@ -208,6 +218,9 @@ func (w *World) Settle() error {
 				return nil
 			}
 			next = w.now.Add(time.Minute)
+		}
+		if d > 0 && next.After(until) {
+			return nil
 		}
 		w.Advance(max(next.Sub(w.now), time.Minute))
 	}

@@ -88,6 +88,8 @@ func decide(f facts) want {
 	target, invited := find(f.booking, f.kind, f.target)
 	open := f.row.Event != "" || f.row.Intent.InDoubt() || f.row.Look.Nonce != ""
 	cancelled := f.booking.Status == booking.Cancelled
+	removing := open && f.removing()
+	f.org.Sync = f.org.Sync || removing
 	if cancelled || !invited || f.lane.Inactive {
 		w.state, w.reason = farewell(f.row, cancelled && invited)
 		if !cancelled && invited {
@@ -99,6 +101,10 @@ func decide(f facts) want {
 		return w
 	}
 	state, reason := closed(f)
+	if removing && state == "" {
+		w.state, w.reason = Removed, reasonSyncOff
+		return w
+	}
 	if why := withheld(f.booking, target); why != "" && reason != reasonModuleOff {
 		w.state, w.reason = Skipped, why
 		if f.row.State == ICS && !open {
@@ -129,6 +135,13 @@ func decide(f facts) want {
 	ends, timed := event.Ends(f.booking, f.org.TimeZone)
 	w.past = timed && ends.Before(f.now.AddDate(0, 0, -f.org.BackfillPastDays))
 	return w
+}
+
+// removing reports whether an event goes because sync was switched off with the wish
+// that events which are not over are removed (T4).
+func (f facts) removing() bool {
+	ends, timed := event.Ends(f.booking, f.org.TimeZone)
+	return f.known && !f.org.Sync && f.org.State.Removing && (!timed || !ends.Before(f.now))
 }
 
 // withheld tells why somebody on a booking gets neither event nor file of it now;
