@@ -7,7 +7,7 @@ export GOFLAGS = -trimpath -buildvcs=false
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test unit race-light race bench soak fuzz package vet azurite readers once clean
+.PHONY: help run test unit race-light race bench soak fuzz package vet azurite readers browser once clean
 
 VERSION ?= dev
 COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
@@ -35,8 +35,9 @@ test: ## everything that CI asks for; installs what it needs
 	$(call phase,package)
 	$(call phase,once)
 
-unit: azurite readers ## all tests, Azurite's and those with other readers of calendar files included
-	@AZURITE=$$(local/tables/azurite.sh) ICS_READERS=$$(local/ics/readers.sh) go test ./...
+unit: azurite readers browser ## all tests, with Azurite, other readers of calendar files, and a browser
+	@AZURITE=$$(local/tables/azurite.sh) ICS_READERS=$$(local/ics/readers.sh) \
+		CHROMIUM=$$(local/browser/chromium.sh) AXE=$$(local/browser/axe.sh) go test ./...
 
 race-light: ## the race detector over all packages that do not link Graph's models
 	@CGO_ENABLED=1 go test -short -race $$(comm -23 <(go list ./... | sort) <($(models)))
@@ -74,6 +75,11 @@ azurite:
 # Other readers of calendar files: ical.js is an npm package, libical Debian's.
 readers: azurite
 	@local/ics/readers.sh >/dev/null
+
+# Chromium is Debian's, axe-core an npm package.
+browser: azurite
+	@local/browser/chromium.sh >/dev/null
+	@local/browser/axe.sh >/dev/null
 
 # What `make run ONCE=1` does, on ports of its own choice so that it never meets a
 # running one.

@@ -1,0 +1,162 @@
+package browser
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// Open goes to an address.
+func (p *Person) Open(url string) {
+	p.t.Helper()
+	p.do("open "+url, chromedp.Navigate(url))
+}
+
+// Back presses the browser's back button.
+func (p *Person) Back() {
+	p.t.Helper()
+	p.do("back", chromedp.NavigateBack())
+}
+
+// Reload presses the browser's reload button.
+func (p *Person) Reload() {
+	p.t.Helper()
+	p.do("reload", chromedp.Reload())
+}
+
+// Press presses a button or link that has these words, all of them.
+func (p *Person) Press(words string) {
+	p.t.Helper()
+	p.do(fmt.Sprintf("press %q", words), chromedp.Click(named(`//button | //a | //input[@type="submit"] | //summary`, words), chromedp.BySearch, chromedp.NodeVisible))
+}
+
+// Fill writes into the field with a label, over what is there.
+func (p *Person) Fill(label, text string) {
+	p.t.Helper()
+	field := labelled(label)
+	p.do(fmt.Sprintf("fill in %q", label), chromedp.Clear(field, chromedp.BySearch, chromedp.NodeVisible), chromedp.SendKeys(field, text, chromedp.BySearch))
+}
+
+// Tick picks the checkbox, radio button or option with a label.
+func (p *Person) Tick(label string) {
+	p.t.Helper()
+	p.do(fmt.Sprintf("tick %q", label), chromedp.Click(`//label[contains(normalize-space(.), `+quoted(label)+`)]`, chromedp.BySearch, chromedp.NodeVisible))
+}
+
+// Sees waits until the page shows a text, whatever page that is by then.
+func (p *Person) Sees(text string) {
+	p.t.Helper()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for end := time.Now().Add(patience); !p.Shows(text); <-ticker.C {
+		if time.Now().After(end) {
+			p.t.Fatalf("%q is not there after %v, at %s, where it says:\n%s", text, patience, p.where(), p.words())
+		}
+	}
+}
+
+// Shows reports whether the page shows a text at this moment.
+func (p *Person) Shows(text string) bool {
+	p.t.Helper()
+	return strings.Contains(strings.Join(strings.Fields(p.words()), " "), text)
+}
+
+// Text is what the page shows.
+func (p *Person) Text() string { return p.words() }
+
+// URL is where the person is.
+func (p *Person) URL() string { return p.where() }
+
+// Value is what the field with a label holds.
+func (p *Person) Value(label string) (text string) {
+	p.t.Helper()
+	p.do(fmt.Sprintf("read %q", label), chromedp.Value(labelled(label), &text, chromedp.BySearch))
+	return text
+}
+
+// Key types keys wherever the focus is.
+func (p *Person) Key(keys string) {
+	p.t.Helper()
+	p.do("type", chromedp.KeyEvent(keys))
+}
+
+// Evaluate runs a script on the page, which the page itself cannot.
+func (p *Person) Evaluate(script string, result any) {
+	p.t.Helper()
+	p.do("evaluate", chromedp.Evaluate(script, result))
+}
+
+// WithoutScripts switches JavaScript off for what is opened from now on.
+func (p *Person) WithoutScripts() {
+	p.t.Helper()
+	p.do("switch scripts off", emulation.SetScriptExecutionDisabled(true))
+}
+
+// Phone makes the window as narrow as a small telephone, 320 pixels.
+func (p *Person) Phone() {
+	p.t.Helper()
+	p.do("narrow the window", chromedp.EmulateViewport(320, 640, chromedp.EmulateMobile))
+}
+
+// Dark asks pages for dark colours.
+func (p *Person) Dark() {
+	p.t.Helper()
+	p.do("darken", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+}
+
+// Accessible fails the test for each rule of axe-core that the page breaks.
+func (p *Person) Accessible() {
+	p.t.Helper()
+	for _, v := range p.Broken() {
+		p.t.Errorf("%s: %s", p.where(), v)
+	}
+}
+
+// Broken are the rules of axe-core that the page breaks, each with where.
+func (p *Person) Broken() (violations []string) {
+	p.t.Helper()
+	const run = `axe.run(document, {resultTypes: ["violations"]}).then(r => r.violations.map(v =>
+		v.id + ": " + v.help + " — " + v.nodes.map(n => n.target.join(" ")).join(", ")))`
+	var ignored any
+	p.do("run axe-core", chromedp.Evaluate(p.b.axe+"; true", &ignored),
+		chromedp.Evaluate(run, &violations, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	return violations
+}
+
+// Picture keeps a picture of the page below a directory, if it is not empty.
+func (p *Person) Picture(dir, name string) {
+	p.t.Helper()
+	if dir == "" {
+		return
+	}
+	var picture []byte
+	p.do("take a picture", chromedp.FullScreenshot(&picture, 100))
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// named is an XPath for elements with words in their text, value or label.
+func named(elements, words string) string {
+	q := quoted(words)
+	return fmt.Sprintf(`(%s)[contains(normalize-space(.), %s) or contains(@value, %s) or contains(@aria-label, %s)]`, elements, q, q, q)
+}
+
+func labelled(label string) string {
+	q := quoted(label)
+	return fmt.Sprintf(`(//input | //select | //textarea)[@id = //label[contains(normalize-space(.), %s)]/@for or ancestor::label[contains(normalize-space(.), %s)] or contains(@aria-label, %s)]`, q, q, q)
+}
+
+// quoted is an XPath string, which knows no escapes.
+func quoted(s string) string {
+	if !strings.Contains(s, `"`) {
+		return `"` + s + `"`
+	}
+	return `concat("` + strings.Join(strings.Split(s, `"`), `", '"', "`) + `")`
+}
