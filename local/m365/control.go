@@ -34,6 +34,19 @@ import (
 //	POST   /sim/limits          graphapi.Limits; what is absent is the documented limit
 //	POST   /sim/index           lets the search find every event
 //	POST   /sim/people          Deed: what the owner of a mailbox does in Outlook
+//	GET    /sim/entra/users     accounts of ?tenant=
+//	POST   /sim/entra/users     {tenant, principal, do, name, mail, roles, home}: do is add, invite, disable, enable, reset-password, revoke-sessions
+//	GET    /sim/entra/grants    delegated and app role grants of ?tenant=
+//	POST   /sim/entra/grants    {tenant, app, user, scopes, roles}: a consent
+//	DELETE /sim/entra/grants    ?tenant=&app=, and user: a user's, those for "all", or the app itself
+//	POST   /sim/entra/policy    {tenant, noUserConsent, workflow, browser, server, signInFrequency, restricted}
+//	GET    /sim/entra/requests  what users of ?tenant= asked their administrators for
+//	GET    /sim/entra/switches  entra.Switches in force
+//	POST   /sim/entra/switches  entra.Switches; what is absent is the contract's working assumption
+//	POST   /sim/entra/keys      rotates the signing keys
+//	POST   /sim/entra/id-tokens {"spoil"}: what is wrong with id tokens (entra.Spoil)
+//	POST   /sim/entra/app       {tenant, app, disabled, assigned, revoke}
+//	POST   /sim/shares          {tenant, owner, with, as}: as is reader, editor, nobody
 //	POST   /sim/import          the body is a calendar file, imported in ?tenant=&user=
 //
 // docs/simulator.md shows them at work.
@@ -59,6 +72,7 @@ func (s *Server) control() http.Handler {
 	mux.Handle("POST /sim/import", answer(s.doImport))
 	mux.Handle("POST /sim/index", answer(func(*http.Request) (any, error) { s.Exchange.Index(); return struct{}{}, nil }))
 	mux.Handle("POST /sim/people", answer(s.people))
+	s.identities(mux)
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 

@@ -22,7 +22,8 @@ func TestEveryCommandOfTheDocumentationWorks(t *testing.T) {
 	}
 	w := start(t)
 	w.must(201, "POST", "/v1.0/users/"+aino+"/events", flight)
-	variables := map[string]string{"SIM": w.url, "TENANT": acme, "PERSON": aino, "EVENT": w.Exchange.Events(acme, aino)[0].ID}
+	variables := map[string]string{"SIM": w.url, "TENANT": acme, "PERSON": aino, "EVENT": w.Exchange.Events(acme, aino)[0].ID,
+		"APP": app, "OTHER": globex}
 	files := map[string]string{"booking.ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nMETHOD:PUBLISH\r\nBEGIN:VEVENT\r\nUID:u1\r\nDTSTAMP:20261101T000000Z\r\nDTSTART:20261201T100000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"}
 	ran := map[string]bool{}
 	for _, block := range shellBlock.FindAllStringSubmatch(string(page), -1) {
@@ -49,11 +50,34 @@ func TestEveryCommandOfTheDocumentationWorks(t *testing.T) {
 	if all := w.Exchange.Events(acme, aino); len(all) != 2 { // the copy and the imported one
 		t.Errorf("%d events are left, want 2", len(all))
 	}
+	for _, control := range controls(t) {
+		if !ran[control] {
+			t.Errorf("the page does not show %s", control)
+		}
+	}
 	for _, name := range append(exchange.Deeds(), "soft-deleted", "on-premises", "no-federation", "new-ids", "as-word") {
 		if !strings.Contains(string(page), "`"+name+"`") {
 			t.Errorf("the page lacks %q", name)
 		}
 	}
+}
+
+var listedControl = regexp.MustCompile(`(?m)^//\t(GET|POST|DELETE) +(/sim/[a-z/-]+) `)
+
+// controls are those that the comment of control.go lists.
+func controls(t *testing.T) []string {
+	source, err := os.ReadFile("control.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, m := range listedControl.FindAllStringSubmatch(string(source), -1) {
+		all = append(all, m[1]+" "+m[2])
+	}
+	if len(all) < 30 {
+		t.Errorf("only %d controls were found", len(all))
+	}
+	return all
 }
 
 // curl makes the request of a command line.

@@ -1,5 +1,5 @@
-// Package m365 is a simulator of Microsoft 365 on one listener: Entra's token
-// endpoint (package entra), Graph's calendar side (graphapi) over mailboxes in
+// Package m365 is a simulator of Microsoft 365 on one listener: Entra's sign-in,
+// consent and tokens (package entra), Graph's calendar side (graphapi) over mailboxes in
 // memory (exchange), pages that show them (web), and controls for tests and
 // demonstrations (control.go).
 //
@@ -85,6 +85,7 @@ func New(opt *Options) *Server {
 	s.Exchange = exchange.New(s.Clock.Now, o.Switches)
 	s.Entra = entra.New(s.Clock.Now, s.EntraFaults)
 	s.Entra.SetPeople(people{s.Exchange})
+	s.Entra.AddUser(entra.Consumers, entra.User{Principal: PersonalAccount, Name: "Pat Personal", Mail: PersonalAccount})
 	o.Graph.Directory = s.Entra
 	s.Graph = graphapi.New(s.Exchange, s.Entra, s.Clock.Now, &o.Graph)
 	s.mux = s.routes()

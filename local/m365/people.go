@@ -27,6 +27,9 @@ const (
 	Employee = "employee"        // nobody's administrator
 )
 
+// PersonalAccount is one of nobody's tenant.
+const PersonalAccount = "pat@outlook.example"
+
 // staff makes those accounts.
 func (s *Server) staff(tenant, domain string) {
 	for _, u := range []entra.User{

@@ -37,7 +37,6 @@ type attempt struct {
 
 	admin   int       // version of the admin consent endpoint; 0: authorize
 	who     *signedIn // chosen
-	fresh   bool      // signed in on this way, so prompt=login is done
 	agreed  bool      // consented on this way
 	session *session
 }

@@ -31,6 +31,7 @@ type User struct {
 	Roles     []string
 	// Home is the tenant of the account that signs in, HomeID its object id there,
 	// where this is a guest; empty for the tenant's own.
+	// AddGuest sets them.
 	Home, HomeID string
 }
 
@@ -71,16 +72,15 @@ func (s *Server) AddUser(tenantID string, u User) (User, bool) {
 
 // addUser needs the lock.
 func (s *Server) addUser(t *tenant, u User) *account {
-	if u.Name == "" {
-		u.Name, _, _ = strings.Cut(u.Principal, "@")
-	}
 	a := s.find(t, u.Principal)
 	if a == nil {
 		u.ObjectID = strings.ToLower(cmp.Or(u.ObjectID, exchange.ObjectID(t.id, u.Principal)))
 		a = &account{User: u, tenant: t}
 		t.accounts = append(t.accounts, a)
 	}
-	u.ObjectID, u.Mail = a.ObjectID, cmp.Or(u.Mail, a.Mail)
+	local, _, _ := strings.Cut(u.Principal, "@")
+	u.ObjectID, u.Mail, u.Name = a.ObjectID, cmp.Or(u.Mail, a.Mail), cmp.Or(u.Name, a.Name, local)
+	u.Home, u.HomeID = a.Home, a.HomeID
 	u.Roles = slices.Clone(u.Roles)
 	a.User = u
 	return a

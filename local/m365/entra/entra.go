@@ -1,6 +1,6 @@
-// Package entra simulates Microsoft Entra as far as app-only access needs it:
-// discovery, keys, and the token endpoint with client credentials. It also
-// checks the tokens for the Graph side.
+// Package entra simulates Microsoft Entra: discovery and keys, the sign-in of people
+// in a browser, their consent and that of administrators, and the token endpoint. It
+// also checks the tokens for the Graph side and is its directory.
 //
 // # Rules and their source
 //
@@ -10,6 +10,24 @@
 //     request's Host. The issuer and what programs call are https, what browsers
 //     open is http (identity.md section 4), so the simulator is served as plain
 //     http on loopback.
+//   - Authorize: 13.2. Redirect URIs are compared exactly. What cannot be trusted (app,
+//     address, tenant), who may not enter, and who needs an administrator stays on
+//     Entra's page; everything else goes back with an error. A browser that is signed
+//     in needs no page. There are no passwords: an account is picked.
+//   - Admin consent: 13.3, both versions, with the redirects as they stand there.
+//     Delegated permissions take one of four roles, application permissions one of two
+//     (identity.md 2.1); whoever has none stays on the page.
+//   - A delegated grant is one user's or for all, and never makes an app role grant;
+//     roles come from .default or the old endpoint only, and are the registration's.
+//     One permission implies no other: Calendars.ReadWrite is no consent to
+//     Calendars.Read.
+//   - Codes: 13.2. Ten minutes, once, with the verifier, redirect URI, client and
+//     authority of the request. Refresh tokens: rotated, the old one good on, dead
+//     after 90 days without use, by revocation, by a disabled account, a withdrawn
+//     consent, or the tenant's Policy. What was granted for all is in every token.
+//   - Id tokens: 13.4, RS256, oid and names with profile, a guest's oid of the tenant,
+//     pairwise sub, wids unless Switches.NoWids. At common each key names its issuer,
+//     and personal accounts have a key of their own.
 //   - Client credentials: 13.2. At a tenant's own URL only; a token without roles
 //     is issued where nothing was granted; never a refresh token. A token lasts
 //     3,599 seconds of the given clock and keeps the roles it was issued with.
@@ -24,16 +42,35 @@
 //
 // # Guessed
 //
-// The order of checks (tenant, application, service principal, credential,
-// scope); 900144 for a missing parameter; 9001023 for a grant at common. That a
-// withdrawn consent does not end tokens already issued. Stricter than Entra: a
-// parameter sent twice is refused, and so is an assertion that lasts over an hour.
+//   - The order of checks (tenant, application, service principal, credential,
+//     scope, then code or refresh token, account, consent, policy); the error and
+//     suberror of each number where the contract has K or nothing; 50011 at the token
+//     endpoint as invalid_client; 70011 for a permission that Graph does not have;
+//     9000411 for a parameter sent twice; 50089 after an hour on a page. That a
+//     withdrawn consent does not end access tokens already issued, and a removed
+//     service principal is 700016, removed grants 65001.
+//   - prompt=none without consent is consent_required, with several accounts or a page
+//     in the way interaction_required.
+//   - openid, profile, email and offline_access come with any consent, not without one.
+//   - A user's own grant is in a token as far as it is asked for; the scope string
+//     spells permissions as the request did, leaves offline_access out and is sorted.
+//   - Malformed admin consent requests stay on the page. .default of admin consent
+//     takes an application administrator's role only where the registration declares
+//     roles. Consenting for oneself "on behalf of the organization" adds to the grant.
+//   - A refresh token is good for its own tenant only. Conditional Access is asked at
+//     the sign-in (Policy.Browser) and at each refresh (Policy.Server), not when a
+//     code is redeemed.
+//   - A personal account at organizations is 50020.
+//
+// Stricter than Entra: a parameter sent twice is refused at the token endpoint too, and
+// so are an assertion that lasts over an hour, a PKCE method but S256, and a verifier
+// without a challenge. Looser: there are no passwords and no throttling.
 //
 // # Concurrency and time
 //
 // A Server is safe for concurrent use. It takes its time from one function and
-// waits only where a fault says so. The first signing key is made when it is needed,
-// once per process; RotateKeys makes others.
+// waits only where a fault says so; faults apply to token requests. The first signing
+// key is made when it is needed, once per process; RotateKeys makes others.
 package entra
 
 import (
