@@ -84,8 +84,8 @@ func newServer(address string, s settings.Settings, parts parts, o Options, log 
 	}
 	issuer := link.NewIssuer(keys, state.NewLinks(parts.tables), organizations, s.PublicURL, s.ReturnOrigins, o.Now)
 	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar, Domains: parts.domains,
-		Organizations: parts.cached, Recoverer: organizations, Shelf: parts.bus},
-		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log, Unpaced: o.Unpaced})
+		Organizations: parts.cached, Recoverer: organizations, Refresher: people{parts.users}, Shelf: parts.bus},
+		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log, Unpaced: o.Unpaced, CredentialExpires: parts.credentialEnds})
 	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Tasks: e, Status: e, Files: e, People: e,
 		Organizations: organizations, Directory: organizations, Repair: e, Links: issuer, Consent: e,
 		Dependencies: map[string]handlers.Check{"tables": parts.tables.Ping, "serviceBus": parts.bus.Ping, "graph": parts.reachGraph}},

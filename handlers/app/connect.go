@@ -16,6 +16,7 @@ import (
 	"github.com/calbridge/calbridge/shared/graph/msgraph"
 	"github.com/calbridge/calbridge/shared/identity"
 	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/seal"
 	"github.com/calbridge/calbridge/shared/settings"
 	"github.com/calbridge/calbridge/shared/state"
 )
@@ -26,7 +27,12 @@ type parts struct {
 	bus      *queue.Azure
 	calendar *msgraph.Client
 	domains  *identity.Domains
-	graph    string // Graph's origin
+	// users sign people in; sealer seals what belongs to them.
+	users  *identity.Users
+	sealer *seal.Sealer
+	// credentialEnds is when the app's certificate does; zero for other credentials.
+	credentialEnds time.Time
+	graph          string // Graph's origin
 	// organizations are read through cached, which knows how old a tenant's consent is.
 	organizations *state.Organizations
 	cached        *state.CachedOrganizations
@@ -57,11 +63,21 @@ func connect(s settings.Settings, now func() time.Time) (parts, error) {
 	if err != nil {
 		return parts{}, fmt.Errorf("ENTRA_AUTHORITY: %w", err)
 	}
-	calendar, err := msgraph.New(msgraph.NewTokens(app, nil), &msgraph.Options{Endpoint: s.GraphEndpoint, Now: now})
+	sealer, err := seal.New(s.TokenKeyset.Reveal())
+	if err != nil {
+		return parts{}, fmt.Errorf("TOKEN_KEYSET: %w", err)
+	}
+	users, err := identity.NewUsers(s.Entra.ClientID, credential, &identity.UserOptions{Authority: s.Entra.Authority, GraphEndpoint: s.GraphEndpoint,
+		Store: tokenRows{state.NewConnections(tables)}, Sealer: sealer, Now: now})
+	if err != nil {
+		return parts{}, fmt.Errorf("ENTRA_*: %w", err)
+	}
+	calendar, err := msgraph.New(msgraph.NewTokens(app, people{users}), &msgraph.Options{Endpoint: s.GraphEndpoint, Now: now})
 	if err != nil {
 		return parts{}, fmt.Errorf("GRAPH_ENDPOINT: %w", err)
 	}
 	return parts{tables: tables, bus: bus, calendar: calendar, domains: domains, graph: s.GraphEndpoint,
+		users: users, sealer: sealer, credentialEnds: credential.NotAfter(),
 		organizations: organizations, cached: cached}, nil
 }
 
