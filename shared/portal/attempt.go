@@ -26,6 +26,8 @@ func (p *Portal) attempts() map[string]attempt {
 	type forms = map[string]func(context.Context, *visit, state.Flow) Answer
 	return map[string]attempt{
 		kindConsent: {p.showConsent, forms{"confirm": p.confirm, "decline": p.decline, "signin": p.signInAgain, "more": p.consentMore}},
+		kindConnect: {p.showConnect, forms{"answer": p.answerConnect}},
+		kindRooms:   {p.showConnect, forms{"answer": p.answerConnect}},
 	}
 }
 

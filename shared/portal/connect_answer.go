@@ -7,6 +7,7 @@ import (
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/engine"
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -57,6 +58,9 @@ func (v *visit) carryOut(ctx context.Context, f state.Flow, j journey, s secrets
 	if j.Role == state.OrgAdmin {
 		if bad := v.prove(ctx, &j); bad != nil {
 			return *bad
+		}
+		if j.Proof == organization.UnexpectedTenant {
+			return v.conclude(ctx, f, j, endOtherTenant)
 		}
 		if j.onlyProof() || v.org.State.Tenant != j.Account.Tenant {
 			return v.conclude(ctx, f, j, endProven)

@@ -88,8 +88,8 @@ func (v *visit) arrive(ctx context.Context, f state.Flow, j journey, s secrets, 
 	if j.Tenant != identity.Organizations && in.Tenant != j.Tenant {
 		return v.conclude(ctx, f, j, endOtherTenant)
 	}
-	if f.Kind == kindRooms {
-		if !slices.ContainsFunc(in.Granted, isPlaceRead) {
+	if !j.calendar() {
+		if f.Kind == kindRooms && !slices.ContainsFunc(in.Granted, isPlaceRead) {
 			return v.conclude(ctx, f, j, endNarrower)
 		}
 		return v.ask(ctx, f, j, secrets{})

@@ -70,41 +70,51 @@ type errand struct {
 	Kind string
 	// Tenant is the authority: a GUID, or identity.Organizations.
 	Tenant string
-	// Choices are what an account may be connected for; none where none is.
+	// Choices are what an account may be connected for. None: the sign-in only proves
+	// who it is.
 	Choices []choice
 }
 
 // plan decides what a person of a role signs in for, and where; the trouble is "" where
-// nothing stands in the way. user is "" where the link named none. An org admin's own
-// calendar comes with the proof of the tenant (T3), so a consent that waits for that
-// proof is enough, and sync need not be on yet.
+// nothing stands in the way. user is "" where the link named none.
 func plan(org organization.Organization, role, user string) (errand, trouble) {
 	s := org.State
-	admin := role == state.OrgAdmin
-	tenant := s.Tenant
-	if admin {
-		tenant = cmp.Or(tenant, s.Attempt.Tenant)
+	switch role {
+	case state.RoomManager:
+		if s.Tenant == "" {
+			return errand{}, consentMissing
+		}
+		return errand{Kind: kindRooms, Tenant: s.Tenant}, ""
+	case state.OrgAdmin:
+		return planAdmin(org, user), ""
 	}
-	if org.Accounts == "any" && role == state.LinkUser {
-		tenant = identity.Organizations
+	e := errand{Kind: kindConnect, Tenant: s.Tenant, Choices: choices(org)}
+	if org.Accounts == "any" {
+		e.Tenant = identity.Organizations
 	}
-	e := errand{Kind: kindConnect, Tenant: tenant, Choices: choices(org)}
-	lost := s.Consent == organization.ConsentMissing && tenant != identity.Organizations
 	switch {
-	case role == state.RoomManager && tenant == "":
-		return e, consentMissing
-	case role == state.RoomManager:
-		return errand{Kind: kindRooms, Tenant: tenant}, ""
 	case org.Permission != organization.Delegated:
 		return e, noSignIn
 	case user == "":
 		return e, noPerson
-	case !org.Sync && !admin:
+	case !org.Sync:
 		return e, syncOff
-	case tenant == "" || lost && !admin:
+	case e.Tenant == "" || s.Consent == organization.ConsentMissing && e.Tenant != identity.Organizations:
 		return e, consentMissing
 	}
 	return e, ""
+}
+
+// planAdmin is the organisation admin's sign-in: it proves the tenant (identity.md
+// section 2.5), whether or not anybody consented yet and sync is on, and connects their
+// own calendar where people sign in and Microsoft would let them (T3, L1).
+func planAdmin(org organization.Organization, user string) errand {
+	tenant := cmp.Or(org.State.Tenant, org.State.Attempt.Tenant)
+	e := errand{Kind: kindConnect, Tenant: cmp.Or(tenant, identity.Organizations)}
+	if tenant != "" && org.State.Consent != organization.ConsentMissing && org.Permission == organization.Delegated && user != "" {
+		e.Choices = choices(org)
+	}
+	return e
 }
 
 // again narrows an errand to an account that is connected already: it signs in where it

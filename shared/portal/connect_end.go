@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,7 +92,7 @@ func (v *visit) ended(f state.Flow, j journey) endData {
 		d.Account, d.Tenant = j.Account.Name, j.Account.Tenant
 	}
 	if d.Ending == endOtherTenant {
-		d.Expected = j.Tenant
+		d.Expected = cmp.Or(v.org.State.Tenant, v.org.State.Attempt.Tenant, v.org.ExpectedTenant, j.Tenant)
 	}
 	if !d.Ending.good() && d.Ending != endFull {
 		d.Retry = v.portal.startPath(f.Session, j.Connection, j.choice())

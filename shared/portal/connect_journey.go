@@ -73,10 +73,13 @@ type journey struct {
 
 func (j journey) choice() choice { return choice{j.Direction, j.Scope} }
 
-// onlyProof reports whether the organisation's admin came back without a mailbox: then
-// only the tenant is proven (T3).
+// calendar reports whether an account is to be connected.
+func (j journey) calendar() bool { return j.Direction != "" }
+
+// onlyProof reports whether only the tenant is proven, because the organisation's admin
+// signed in for nothing else, or came back without a mailbox (T3).
 func (j journey) onlyProof() bool {
-	return j.Role == state.OrgAdmin && j.Cause == reason.MailboxNotFound
+	return j.Role == state.OrgAdmin && (!j.calendar() || j.Cause == reason.MailboxNotFound)
 }
 
 // encode is j's document.

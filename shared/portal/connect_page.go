@@ -25,7 +25,7 @@ type questionPage struct {
 	Name, Account, Mailbox, Tenant string
 	// Person and Expected are name and address of whom it is for; Who is the best of them.
 	Person, Expected, Who string
-	// OnlyProof says that the organisation's admin has no mailbox here: only the tenant is proven.
+	// OnlyProof says that only the tenant is proven, Calendar that it was to be connected.
 	OnlyProof   bool
 	Direction   string
 	Seen        string
@@ -98,7 +98,7 @@ func (v *visit) showWorking(f state.Flow) Answer {
 func (v *visit) showQuestion(ctx context.Context, f state.Flow, j journey) Answer {
 	d := questionPage{Rooms: f.Kind == kindRooms, Name: j.Name, Account: j.Account.Name, Mailbox: j.Mailbox, Tenant: j.Account.Tenant,
 		Direction: string(j.Direction), Seen: seen(v.org, j.choice()), Permissions: j.Asked, Until: f.Expires,
-		Action: v.portal.path(pageAttempt, f.ID, "answer"), OnlyProof: j.onlyProof()}
+		Action: v.portal.path(pageAttempt, f.ID, "answer"), OnlyProof: j.onlyProof(), Calendar: j.calendar()}
 	if d.Rooms {
 		return v.page(http.StatusOK, "connect-confirm", d)
 	}

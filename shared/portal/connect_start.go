@@ -66,7 +66,7 @@ func (v *visit) starting(ctx context.Context) (start, *Answer) {
 	if t != "" {
 		return s, v.refused(t)
 	}
-	if id := v.values.Get("connection"); id != "" && e.Kind == kindConnect {
+	if id := v.values.Get("connection"); id != "" && e.Choices != nil {
 		c, bad := v.own(ctx, id)
 		if bad != nil {
 			return s, bad
@@ -77,7 +77,7 @@ func (v *visit) starting(ctx context.Context) (start, *Answer) {
 		s.existing = &c
 	}
 	s.errand = e
-	if e.Kind == kindConnect {
+	if e.Choices != nil {
 		chosen, ok := choose(e.Choices, v.values.Get("choice"), s.existing)
 		if !ok {
 			return s, v.refused(badChoice)
@@ -106,7 +106,7 @@ func (s start) permissions() []string {
 	switch {
 	case s.Kind == kindRooms:
 		return []string{placeRead}
-	case s.Kind == kindConnect:
+	case s.Choices != nil:
 		return s.choice.Permissions()
 	}
 	return nil
@@ -143,6 +143,7 @@ func (v *visit) leaveForMicrosoft(ctx context.Context, s start) Answer {
 type startPage struct {
 	Action, Grant string
 	Rooms         bool
+	Proof         bool   // nothing is asked for but who it is
 	Connection    string // id of the one that is signed in for again
 	Account       string // its name
 	Tenant        string // "" where it may be any
@@ -187,9 +188,10 @@ func (v *visit) showStart(ctx context.Context, s start) Answer {
 	if s.existing != nil {
 		d.Connection, d.Account = s.existing.ID.String(), s.existing.Account.Name
 	}
-	if !d.Rooms {
+	if s.Choices != nil {
 		d.Choices = v.choices(s.choice)
 	}
+	d.Proof = s.Choices == nil && !d.Rooms
 	who, err := v.who(ctx, state.Flow{Organization: v.session.Organization, User: v.session.User}, journey{Email: v.session.Email})
 	if err != nil {
 		return v.broken(err)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ type site struct {
 	keys   *link.Keys
 	issuer *link.Issuer
 	entra  *fakeEntra
+	boxes  *fakeMailboxes
 	now    time.Time
 	sent   []queue.Message
 	// failing makes every read of an organisation fail.
@@ -123,6 +125,7 @@ func newSite(t testing.TB) *site {
 	store := tables.NewStore(clock).Direct()
 	s.store, s.links, s.flows, s.sess, s.orgs = store, state.NewLinks(store), state.NewFlows(store), state.NewSessions(store), state.NewOrganizations(store, clock)
 	s.entra = &fakeEntra{people: map[string]identity.SignedIn{}, errs: map[string]error{}}
+	s.boxes = &fakeMailboxes{}
 	s.engine = engine.New(engine.Effects{Tables: store, Bus: s, Organizations: s}, &engine.Options{PublicURL: publicURL, Now: clock})
 	var err error
 	if s.keys, err = link.NewKeys(bytes.Repeat([]byte{7}, 32)); err != nil {
@@ -131,7 +134,7 @@ func newSite(t testing.TB) *site {
 	origins := []string{"https://booker.example"}
 	s.issuer = link.NewIssuer(s.keys, s.links, s.orgs, publicURL, origins, clock)
 	s.portal, err = New(Deps{Links: s.links, Sessions: s.sess, Flows: s.flows, Keys: s.keys, Sealer: clear{}, Organizations: s, Entra: s.entra,
-		Consents: s.engine, Issuer: s.issuer, Setup: s.engine, Connections: s.engine},
+		Consents: s.engine, Issuer: s.issuer, Setup: s.engine, Connections: s.engine, Mailboxes: s.boxes, Tokens: plainTokens{}},
 		Options{PublicURL: publicURL, Authority: authority, ReturnOrigins: origins, Now: clock})
 	if err != nil {
 		t.Fatal(err)
@@ -246,10 +249,16 @@ func (s *site) serve(r *http.Request) Answer {
 	s.t.Helper()
 	ctx := r.Context()
 	switch path := r.URL.Path; path {
+	case "/api/portal":
+		return s.portal.Serve(ctx, r, "", "", "")
 	case "/api/consent/start":
 		return s.portal.ConsentStart(ctx, r)
 	case "/api/consent/callback":
 		return s.portal.ConsentCallback(ctx, r)
+	case "/api/connect/start":
+		return s.portal.ConnectStart(ctx, r)
+	case "/api/connect/callback":
+		return s.portal.ConnectCallback(ctx, r)
 	default:
 		rest, ok := strings.CutPrefix(path, "/api/portal/")
 		if !ok {
@@ -280,7 +289,63 @@ func (b *browser) follow(path string, a Answer) shown {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return shown{a, b.t, path, doc}
+	p := shown{a, b.t, path, doc}
+	p.wellMade()
+	return p
+}
+
+// unsaid is what a text that does not exist, or was not filled in, looks like.
+var unsaid = regexp.MustCompile(`\b(?:trouble|setup|consent|outcome|people|confirm|cause|go|sync-off|permission|microsoft|month)\.[a-z]+[a-z.-]*\b|\{[a-z-]+\}`)
+
+// wellMade checks what is true of every page.
+func (p shown) wellMade() {
+	p.t.Helper()
+	if p.Header.Get("Location") != "" {
+		return
+	}
+	if found := unsaid.FindString(textOf(p.doc)); found != "" {
+		p.t.Errorf("%s: %q is a text that was not said", p.path, found)
+	}
+	for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
+		"Strict-Transport-Security": "max-age=31536000", "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; " +
+			"connect-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' https://login.example https://booker.example"} {
+		if got := p.Header.Get(name); got != want {
+			p.t.Errorf("%s: %s is %q", p.path, name, got)
+		}
+	}
+	var last, ones int
+	for n := range p.doc.Descendants() {
+		if n.Type != html.ElementNode {
+			continue
+		}
+		for _, a := range n.Attr {
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" {
+				p.t.Errorf("%s: inline %s", p.path, a.Key)
+			}
+		}
+		_, external := attr(n, "src")
+		if n.Data == "style" || n.Data == "script" && !external {
+			p.t.Errorf("%s: inline %s", p.path, n.Data)
+		}
+		if n.Data == "form" {
+			method, _ := attr(n, "method")
+			if _, fields := p.formOf(n); method == "post" && len(fields.Get("form")) != 43 {
+				p.t.Errorf("%s: a form without a token", p.path)
+			}
+		}
+		if len(n.Data) == 2 && n.Data[0] == 'h' && n.Data[1] >= '1' && n.Data[1] <= '6' {
+			level := int(n.Data[1] - '0')
+			if level > last+1 {
+				p.t.Errorf("%s: h%d follows h%d", p.path, level, last)
+			}
+			if last = level; level == 1 {
+				ones++
+			}
+		}
+	}
+	if ones != 1 {
+		p.t.Errorf("%s: %d headings of level 1", p.path, ones)
+	}
 }
 
 func (b *browser) post(target string, form url.Values) shown {
@@ -305,20 +370,25 @@ func (p shown) form(button string) (action string, fields url.Values) {
 		if n.Data != "form" || !strings.Contains(textOf(n), button) {
 			continue
 		}
-		fields = url.Values{}
-		for f := range n.Descendants() {
-			_, checked := attr(f, "checked")
-			kind, _ := attr(f, "type")
-			if name, ok := attr(f, "name"); ok && f.Data == "input" && (kind != "radio" || checked) {
-				value, _ := attr(f, "value")
-				fields.Set(name, value)
-			}
-		}
-		action, _ = attr(n, "action")
-		return action, fields
+		return p.formOf(n)
 	}
 	p.t.Fatalf("no button %q on\n%s", button, p.Body)
 	return "", nil
+}
+
+// formOf reads a form as a browser would send it.
+func (p shown) formOf(n *html.Node) (action string, fields url.Values) {
+	fields = url.Values{}
+	for f := range n.Descendants() {
+		_, checked := attr(f, "checked")
+		kind, _ := attr(f, "type")
+		if name, ok := attr(f, "name"); ok && f.Data == "input" && (kind != "radio" || checked) {
+			value, _ := attr(f, "value")
+			fields.Set(name, value)
+		}
+	}
+	action, _ = attr(n, "action")
+	return action, fields
 }
 
 func textOf(n *html.Node) string {
