@@ -26,15 +26,15 @@ type questionPage struct {
 	// Person and Expected are name and address of whom it is for; Who is the best of them.
 	Person, Expected, Who string
 	// OnlyProof says that only the tenant is proven, Calendar that it was to be connected.
-	OnlyProof   bool
-	Direction   string
-	Seen        string
-	Permissions []string
-	Doubts      []doubt
-	Cause       explanation // why the mailbox cannot be used
-	Until       time.Time
-	Replaced    string // the account that received bookings so far
-	Action      string
+	OnlyProof, Calendar bool
+	Direction           string
+	Seen                string
+	Permissions         []string
+	Doubts              []doubt
+	Cause               explanation // why the mailbox cannot be used
+	Until               time.Time
+	Replaced            string // the account that received bookings so far
+	Action              string
 }
 
 // waitPage is an attempt that did not come back, or is being worked on.
