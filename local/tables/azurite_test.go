@@ -26,6 +26,7 @@ func TestTheAdapterKeepsTheContractOverAzurite(t *testing.T) {
 	}
 	connection := startAzurite(t, entry)
 	statetest.Run(t, func(t *testing.T) state.Tables { return connect(t, connection, nil) })
+	statetest.RunRows(t, func(t *testing.T) state.Tables { return connect(t, connection, nil) })
 }
 
 // startAzurite runs it in memory until the test ends. It cannot say which free

@@ -26,6 +26,17 @@ func TestTheAdapterFollowsShortAndEmptyPages(t *testing.T) {
 	})
 }
 
+func TestRowsOfPeopleKeepTheirRulesInTheTwin(t *testing.T) {
+	statetest.RunRows(t, func(t *testing.T) state.Tables { return tables.NewStore(nil).Direct() })
+}
+
+func TestRowsOfPeopleKeepTheirRulesOverOurServer(t *testing.T) {
+	statetest.RunRows(t, func(t *testing.T) state.Tables {
+		_, a := start(t, nil)
+		return a
+	})
+}
+
 // start runs a server of an empty store and connects to it.
 func start(t testing.TB, options *tables.Options) (*tables.Server, *state.Azure) {
 	t.Helper()
