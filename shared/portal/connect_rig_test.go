@@ -177,3 +177,7 @@ func (s *site) noTokensInFlows(q url.Values) {
 		s.t.Errorf("the attempt still holds %q", f.Sealed)
 	}
 }
+
+// computedByConnect are the beginnings of keys of endings, doubts and the like; that
+// each has its texts is TestEveryEnding….
+var computedByConnect = []string{"end.", "why.", "doubt.", "seen.", "scope.", "ask.", "owner.", "state.", "done."}

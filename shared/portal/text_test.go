@@ -10,8 +10,8 @@ import (
 )
 
 // computed are the beginnings of keys that templates and functions put together.
-var computed = []string{"trouble.", "month.", "outcome.", "permission.", "setup.done.", "setup.consent.", "setup.why.", "setup.proof.", "setup.state.",
-	"people.connection.", "people.mailbox."}
+var computed = append([]string{"trouble.", "month.", "outcome.", "permission.", "setup.done.", "setup.consent.", "setup.why.", "setup.proof.", "setup.state.",
+	"people.connection.", "people.mailbox.", "refusal.", "end.", "why.", "doubt.", "seen.", "scope.", "ask.", "owner.", "state.", "done."}, computedByConnect...)
 
 // A key that nobody wrote would be shown as it is; a text that nobody uses would be
 // translated for nothing.
