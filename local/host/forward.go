@@ -46,6 +46,8 @@ func (in *instance) forwarded(req *incoming, f *function, id string) (*reply, er
 	if len(req.r.TransferEncoding) > 0 {
 		return nil, fmt.Errorf("%w: its body is chunked", errRefused)
 	}
+	in.h.calls.Add(1)
+	defer in.h.calls.Add(-1)
 	ctx, cancel := context.WithCancelCause(in.calls)
 	defer cancel(nil)
 	if d := in.h.config.functionTimeout; d > 0 {

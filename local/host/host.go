@@ -52,7 +52,8 @@ type Host struct {
 
 	restarts atomic.Int64
 	hosts    atomic.Int64
-	status   sync.Map // timer function name to *timerStatus
+	calls    atomic.Int64 // in flight
+	status   sync.Map     // timer function name to *timerStatus
 	ready    chan struct{}
 	stopping chan struct{}
 	stopOnce sync.Once
@@ -141,6 +142,9 @@ func (h *Host) Restarts() int { return int(h.restarts.Load()) }
 
 // Hosts counts the functions hosts started, one per group at first.
 func (h *Host) Hosts() int { return int(h.hosts.Load()) }
+
+// Calls counts the function calls that are in flight.
+func (h *Host) Calls() int { return int(h.calls.Load()) }
 
 // Tick makes everything that waits look at the clock. Call it after moving the clock.
 func (h *Host) Tick() { h.clock.tick() }

@@ -117,6 +117,8 @@ func (in *instance) listen(f *function) {
 // invoke calls a function with an envelope and applies its outputs (§2.5). Any error
 // is a failed invocation.
 func (in *instance) invoke(f *function, envelope []byte) (*result, error) {
+	in.h.calls.Add(1)
+	defer in.h.calls.Add(-1)
 	id := uuid.NewString()
 	res, err := in.call(f, id, envelope)
 	if err == nil {

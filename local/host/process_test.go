@@ -88,6 +88,25 @@ func TestHandlerIsStartedAsDescribed(t *testing.T) {
 	}
 }
 
+func TestCallsInFlightAreCounted(t *testing.T) {
+	handler := newHandler()
+	release := make(chan struct{})
+	handler.set(func(call) string { <-release; return okEmpty })
+	h := start(t, webRoot(t), handler, nil)
+	h.awaitReady(t)
+	answered := make(chan struct{})
+	go func() { defer close(answered); h.raw(t, get("/api/items/7")) }()
+	handler.next(t)
+	if n := h.Calls(); n != 1 {
+		t.Errorf("%d calls in flight, want 1", n)
+	}
+	close(release)
+	<-answered
+	if n := h.Calls(); n != 0 {
+		t.Errorf("%d calls in flight after the answer", n)
+	}
+}
+
 func TestKilledHandlerComesBackOnTheSamePort(t *testing.T) {
 	h := start(t, webRoot(t), newHandler(), nil)
 	h.awaitReady(t)

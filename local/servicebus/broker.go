@@ -206,19 +206,26 @@ func (b *Broker) Counts(path string) (active, scheduled int) {
 	return len(s.msgs), scheduled
 }
 
-// NextScheduled is the earliest instant at which a scheduled message becomes
-// visible; false when none is scheduled. A test moves its clock there.
-func (b *Broker) NextScheduled() (time.Time, bool) {
+// Due tells what time alone will do: ready counts the messages that somebody could
+// receive this moment, and next is the earliest instant at which another becomes so
+// with nobody acting, because it was scheduled, or because its lock or that of its
+// session runs out; zero when there is none. A test that finds nobody at work, and
+// nothing ready, may move its clock there.
+func (b *Broker) Due() (ready int, next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var next time.Time
 	for _, e := range b.entities {
 		e.settle(b.Now())
 		if len(e.scheduled) > 0 {
 			next = earlier(next, e.scheduled[0].ScheduledFor)
 		}
+		for _, s := range e.stores {
+			n, at := s.due()
+			ready += n
+			next = earlier(next, at)
+		}
 	}
-	return next, !next.IsZero()
+	return ready, next
 }
 
 func (b *Broker) peek(s *store) []Received {

@@ -290,23 +290,43 @@ func TestDownHandsOutAndSettlesNothing(t *testing.T) {
 	ok(t, d.Complete())
 }
 
-func TestNextScheduledIsWhereToMoveTheClock(t *testing.T) {
+func TestDueTellsWhatTimeAloneWillDo(t *testing.T) {
 	var c clock
 	b := lanesBroker(&c)
-	if at, some := b.NextScheduled(); some {
-		t.Errorf("next at %v of an empty broker", at)
-	}
-	for _, minutes := range []int{9, 3, 5} {
-		ok(t, b.Sender().Send(t.Context(), "q", queue.Message{SessionID: "a", ScheduledFor: c.now().Add(time.Duration(minutes) * time.Minute)}))
-	}
-	for _, want := range []time.Duration{3, 2, 4} {
-		at, some := b.NextScheduled()
-		if wait := at.Sub(c.now()); !some || wait != want*time.Minute {
-			t.Fatalf("next in %v, want %v", wait, want*time.Minute)
+	due := func(ready int, wait time.Duration) {
+		t.Helper()
+		n, at := b.Due()
+		if n != ready || at.IsZero() != (wait == 0) || wait > 0 && at.Sub(c.now()) != wait {
+			t.Errorf("%d ready, next at %v; want %d, in %v", n, at, ready, wait)
 		}
-		c.move(want * time.Minute)
 	}
-	if _, some := b.NextScheduled(); some || len(b.Peek("q")) != 3 {
-		t.Error("still something scheduled")
+	send := func(wait time.Duration) {
+		t.Helper()
+		ok(t, b.Sender().Send(t.Context(), "q", queue.Message{SessionID: "a", ScheduledFor: c.now().Add(wait)}))
 	}
+	due(0, 0)
+	for _, wait := range []time.Duration{9, 3, 5} {
+		send(wait * time.Minute)
+	}
+	due(0, 3*time.Minute)
+	c.move(3 * time.Minute)
+	due(1, 2*time.Minute)
+
+	s, _ := b.Accept("q")
+	due(0, time.Minute) // what is in a held session waits for its lock
+	d, _ := s.Receive()
+	due(0, time.Minute)
+	c.move(time.Minute)
+	due(1, time.Minute)
+	if d.Complete() == nil {
+		t.Error("completed after the lock ran out")
+	}
+
+	s, _ = b.Accept("q")
+	d, _ = s.Receive()
+	ok(t, d.Complete())
+	due(0, time.Minute) // scheduled; a held session without messages is nothing to wait for
+	c.move(time.Minute)
+	s.Close()
+	due(1, 4*time.Minute)
 }

@@ -295,6 +295,24 @@ func (s *store) settleExpiry(now time.Time) {
 	}
 }
 
+// due is Broker.Due of one store. A session that is held and has no message is of
+// no interest.
+func (s *store) due() (ready int, next time.Time) {
+	for _, l := range s.lanes {
+		waiting := len(l.waiting) - l.head
+		switch {
+		case l.holder == nil:
+			ready += waiting
+		case waiting+len(l.holder.hand) > 0:
+			next = earlier(next, l.holder.until)
+		}
+	}
+	for _, m := range s.locked {
+		next = earlier(next, m.lockedUntil())
+	}
+	return ready, next
+}
+
 // inOrder is all that the store holds; a queue also what is scheduled for it.
 func (s *store) inOrder() []*message {
 	list := make([]*message, 0, len(s.msgs))

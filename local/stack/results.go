@@ -86,11 +86,25 @@ func (c *Changes) read(ctx context.Context, receiver *azservicebus.Receiver) {
 		for _, m := range messages {
 			c.take(m.Body)
 		}
-		for _, m := range messages {
-			settle, cancel := context.WithTimeout(ctx, 5*time.Second)
-			_ = receiver.CompleteMessage(settle, m, nil) // else it comes again, with an id that is known
-			cancel()
+		complete(ctx, receiver, messages)
+	}
+}
+
+// settleWithin bounds one settlement. The SDK settles on a link made anew what came
+// over one that was cut, which nobody answers.
+const settleWithin = 2 * time.Second
+
+// complete settles messages until one cannot be: then the link is lost, and with it
+// the others. They come again when their locks run out, with ids that are known.
+func complete(ctx context.Context, receiver *azservicebus.Receiver, messages []*azservicebus.ReceivedMessage) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	late := time.AfterFunc(settleWithin, cancel)
+	for _, m := range messages {
+		if receiver.CompleteMessage(ctx, m, nil) != nil {
+			return
 		}
+		late.Reset(settleWithin)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,6 +48,7 @@ type API struct {
 	tenants *rates // per app and tenant
 	late    lateList
 	outage  outage
+	running atomic.Int64 // requests
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -102,6 +104,9 @@ func sleep(ctx context.Context, d time.Duration) {
 // Faults returns the rules in force, to be changed.
 func (a *API) Faults() *faults.Set { return a.opt.Faults }
 
+// Running counts the requests that are being served; late ones are not, see Late.
+func (a *API) Running() int { return int(a.running.Load()) }
+
 // largest is how long a request body may be, unpacked (section 9, 413).
 const largest = 4 << 20
 
@@ -122,6 +127,8 @@ type request struct {
 // ServeHTTP answers requests below /v1.0.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.LandDue()
+	a.running.Add(1)
+	defer a.running.Add(-1)
 	c := call{id: uuid.NewString(), clientID: r.Header.Get("client-request-id"), at: a.now()}
 	if c.clientID == "" {
 		c.clientID = c.id

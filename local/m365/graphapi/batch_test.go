@@ -169,6 +169,9 @@ func TestAFifthRequestIsThrottled(t *testing.T) {
 	for range 4 {
 		<-g.entered
 	}
+	if n := w.api.Running(); n != 4 {
+		t.Errorf("%d requests run, want 4", n)
+	}
 	r := w.fails(429, "ApplicationThrottled", "GET", events, nil)
 	if r.header.Get("Retry-After") != "1" {
 		t.Errorf("Retry-After %q", r.header.Get("Retry-After"))
