@@ -3,11 +3,11 @@ package portal
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/organization"
-	"github.com/calbridge/calbridge/shared/reason"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -89,35 +89,37 @@ type outcomePage struct {
 	Bad   bool
 	Pairs []string
 	// Cause is what Microsoft's code means; nil where there is none.
-	Cause *cause
+	Cause *explanation
 	// Action posts a form with a button; "" for none.
 	Action, ActionText string
 	// Link leads on; "" for none.
 	Link, LinkText string
 }
 
-// cause is what an error of Microsoft means (A10): one sentence, one owner, one next step.
-type cause struct {
-	reason.Words
-	Code        string
-	Correlation string
-}
-
-// causeFor are the words of an AADSTS number or an OAuth error; nil for "".
-func causeFor(d detail) *cause {
+// failure explains why a sign-in failed, by Entra's number, its word, or our refusal of
+// what it answered; nil where it did not.
+func (v *visit) failure(d detail) *explanation {
 	if d.Cause == "" {
 		return nil
 	}
-	n := 0
-	for _, c := range []byte(d.Cause) {
-		if c < '0' || c > '9' || len(d.Cause) > 9 {
-			n = 0
-			break
-		}
-		n = n*10 + int(c-'0')
+	e := explanation{Code: d.Cause, Correlation: d.Correlation}
+	number, err := strconv.Atoi(d.Cause)
+	if key := "refusal." + d.Cause; v.lang.has(key + ".what") {
+		e.What, e.Next = v.say(key+".what"), v.say(key+".next")
+		return &e
 	}
-	code := graph.FindCode(graph.FromEntra, 0, d.Cause, n)
-	return &cause{code.Words, d.Cause, d.Correlation}
+	row := codeOf(number)
+	if err != nil {
+		row = graph.FindCode(graph.FromEntra, http.StatusBadRequest, d.Cause)
+	}
+	e.What, e.Next, e.Owner = row.Sentence, row.Next, row.Owner
+	if e.What == "" {
+		e.What, e.Next = v.say("refusal.other.what"), v.say("refusal.other.next")
+	}
+	if err == nil {
+		e.Code = "AADSTS" + d.Cause
+	}
+	return &e
 }
 
 // showConsent shows how an Entra admin's attempt stands.
@@ -128,7 +130,7 @@ func (p *Portal) showConsent(ctx context.Context, v *visit, f state.Flow) Answer
 	case f.Step == stepDone:
 		o.Name, o.Bad = "consent."+f.Outcome, outcome(f.Outcome).failed()
 		if o.Bad {
-			o.Cause, o.Link, o.LinkText = causeFor(d), p.home(state.EntraAdmin, f.Session), "outcome.again"
+			o.Cause, o.Link, o.LinkText = v.failure(d), p.home(state.EntraAdmin, f.Session), "outcome.again"
 		}
 		if f.Outcome == string(organization.Bound) {
 			p.bound(v, f, d, &o)
@@ -138,7 +140,7 @@ func (p *Portal) showConsent(ctx context.Context, v *visit, f state.Flow) Answer
 	case f.Step == stepConsenting:
 		o.Name, o.Link, o.LinkText = "consent.away", p.home(state.EntraAdmin, f.Session), "outcome.again"
 	default:
-		o.Name, o.Cause, o.Bad = "consent.resume", causeFor(d), d.Cause != ""
+		o.Name, o.Cause, o.Bad = "consent.resume", v.failure(d), d.Cause != ""
 		o.Action, o.ActionText = p.path(pageAttempt, f.ID, "signin"), "outcome.continue"
 	}
 	return v.page(http.StatusOK, "outcome", o)
