@@ -20,7 +20,8 @@ import (
 	"github.com/calbridge/calbridge/shared/settings"
 )
 
-// Permission is the only application permission of the app (design.md, Permissions).
+// Permission is the only application permission of the app, and the most that it asks
+// for in users' names (design.md, Permissions).
 const Permission = "Calendars.ReadWrite"
 
 // Options of a stack.
@@ -63,6 +64,7 @@ type Stack struct {
 	// Settings are the handler's.
 	Settings Settings
 
+	app     entra.App // as it is registered in M365
 	cancel  context.CancelFunc
 	hostEnd chan error
 	closers []func()
@@ -108,7 +110,9 @@ func (s *Stack) startM365(o Options) error {
 	}
 	o.M365.Now = s.Clock.Now
 	s.M365 = m365.New(&o.M365)
-	s.M365.Entra.Register(entra.App{ID: s.Settings["ENTRA_CLIENT_ID"], Name: "Calbridge", Secrets: []string{s.Settings["ENTRA_CLIENT_SECRET"]}})
+	s.app = entra.App{ID: s.Settings["ENTRA_CLIENT_ID"], Name: "Calbridge", Secrets: []string{s.Settings["ENTRA_CLIENT_SECRET"]},
+		Delegated: []string{"User.Read", Permission}, Roles: []string{Permission}}
+	s.M365.Entra.Register(s.app)
 	if err := onFree(o.M365Addr, s.M365.Listen); err != nil {
 		return err
 	}
@@ -178,6 +182,12 @@ func (s *Stack) startHost(o Options) error {
 		s.Settings["ALLOWED_RETURN_ORIGINS"] = "http://" + address
 	}
 	maps.Copy(s.Settings, o.Override)
+	if s.M365 != nil {
+		for _, callback := range []string{"connect", "consent"} {
+			s.app.RedirectURIs = append(s.app.RedirectURIs, s.Settings["PUBLIC_URL"]+"/api/"+callback+"/callback")
+		}
+		s.M365.Entra.Register(s.app)
+	}
 	// The handler would refuse them too, and the host start it again and again.
 	if _, err := settings.Read(s.Settings.lookup); err != nil {
 		return err
