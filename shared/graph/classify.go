@@ -177,8 +177,9 @@ func RetryAfter(header http.Header) time.Duration {
 
 // tokenRules is graph/contract.md 13.5 as data, first match wins: by OAuth's
 // error alone, as Microsoft asks. Numbers decide only what identity.md decides
-// by number: no service principal (700016) or one switched off (7000112), and
-// Conditional Access, whose error varies (contract 16, question 13).
+// by number: no service principal (700016) or one switched off (7000112),
+// Conditional Access, whose error varies (contract 16, question 13), and the loop that
+// Entra ends as an invalid grant though the grant is good (50196).
 //
 // invalid_client is the app's own credential: an alarm for the operator, no
 // state of the tenant, so it has no reason (identity.md 4).
@@ -190,6 +191,7 @@ var tokenRules = []struct {
 }{
 	{[]int{700016, 7000112}, "", Unauthorised, ReasonConsentMissing},
 	{[]int{53000, 53001, 53002, 53003, 530032, 50131}, "", Unauthorised, ReasonBlockedByPolicy},
+	{[]int{50196}, "", Transient, ""}, // we asked too often: stop, and come back
 	{nil, "temporarily_unavailable", Transient, ""},
 	{nil, "server_error", Transient, ""},
 	{nil, "invalid_client", Unauthorised, ""},

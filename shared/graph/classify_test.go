@@ -198,6 +198,7 @@ func TestEntrasErrorsAreClassifiedByErrorAndSuberror(t *testing.T) {
 		{"interaction", "interaction_required", []int{50076}, 400, graph.Unauthorised, "needs-reauth"},
 		{"policy", "interaction_required", []int{53003}, 400, graph.Unauthorised, "blocked-by-policy"},
 		{"tenant throttled", "temporarily_unavailable", []int{90055}, 400, graph.Transient, ""},
+		{"a loop of requests", "invalid_grant", []int{50196}, 400, graph.Transient, ""},
 		{"server", "server_error", []int{90033}, 400, graph.Transient, ""},
 		{"outage", "", nil, 503, graph.Transient, ""},
 		{"outage with a body", "invalid_client", nil, 503, graph.Transient, ""},

@@ -110,7 +110,7 @@ var entraCodes = []Code{
 	{FromEntra, 400, "invalid_grant", 50147, Unauthorised, ReasonNeedsReauth, noWords},
 	{FromEntra, 400, "invalid_grant", 700005, Unauthorised, ReasonNeedsReauth, noWords},
 	{FromEntra, 400, "invalid_grant", 50057, Unauthorised, ReasonNeedsReauth, noWords},
-	{FromEntra, 400, "invalid_grant", 50196, Unauthorised, ReasonNeedsReauth, noWords},
+	{FromEntra, 400, "invalid_grant", 50196, Transient, "", slower},
 	{FromEntra, 400, "invalid_grant", 90008, Unauthorised, ReasonNeedsReauth, noWords},
 	{FromEntra, 400, "invalid_grant", 0, Unauthorised, ReasonNeedsReauth, noWords},
 	{FromEntra, 400, "interaction_required", 50076, Unauthorised, ReasonNeedsReauth, noWords},
