@@ -19,6 +19,7 @@ import (
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/world"
 	"github.com/calbridge/calbridge/shared/announce"
+	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/queue"
 )
@@ -36,6 +37,8 @@ type history struct {
 	strange  map[string]string // event id to change key, of events that are not ours
 	email    map[string]string // of each user, now
 	closed   bool              // whether eligibility changed at some time
+	accounts map[string][]world.Account
+	dead     map[string]graph.Fate // of accounts by address: why they give no token
 }
 
 type revision struct {
@@ -53,6 +56,9 @@ func Run(t *rapid.T, w *world.World, longest int) {
 	for range rapid.IntRange(10, longest).Draw(t, "length") {
 		h.act()
 		h.atEveryInstant()
+	}
+	if h.signIn() {
+		h.rest()
 	}
 	if h.closed {
 		h.open() // a look at a closed calendar is put off for as long as it is closed
@@ -84,10 +90,10 @@ func Draw(t *rapid.T) *world.World {
 func newHistory(t *rapid.T, w *world.World) *history {
 	h := &history{T: t, w: w, sent: map[string]*revision{}, faults: rapid.IntRange(0, 8).Draw(t, "faults"),
 		deleted: map[string]bool{}, notes: map[string]string{}, strange: map[string]string{},
-		email: map[string]string{}}
+		email: map[string]string{}, accounts: map[string][]world.Account{}, dead: map[string]graph.Fate{}}
+	h.closed = h.signIn() // nobody has, yet
 	for _, user := range h.users() {
-		w.AddMailbox(user + "@acme.example")
-		w.AddMailbox(user + ".new@acme.example")
+		h.addAccounts(user)
 		h.email[user] = user + "@acme.example"
 	}
 	h.send("b1")
@@ -100,7 +106,13 @@ func (h *history) bookings() []string { return []string{"b1", "b2", "b3"} }
 // act does one random thing.
 func (h *history) act() {
 	kinds := []string{world.Intake, world.Write, world.Write, world.Write, world.Task, world.Dead, world.DeadWakeup}
-	switch n := rapid.IntRange(0, 99).Draw(h.T, "act"); {
+	most := 99
+	if h.signIn() {
+		most = 109
+	}
+	switch n := rapid.IntRange(0, most).Draw(h.T, "act"); {
+	case n > 99:
+		h.account()
 	case n < 8:
 		h.send(rapid.SampledFrom(h.bookings()).Draw(h.T, "booking"))
 	case n < 30:
@@ -228,10 +240,11 @@ func (h *history) person() {
 		return
 	}
 	e := ours[0]
-	if u, err := h.w.Exchange.User(world.Tenant, h.boxOf(e.ID)); err != nil || u.State != exchange.Ready {
+	box := h.boxOf(e.ID)
+	if box.User.State != exchange.Ready {
 		return // nobody can open it
 	}
-	owner := h.w.Exchange.Owner(world.Tenant, h.boxOf(e.ID))
+	owner := h.w.Exchange.Owner(box.Tenant, box.User.Mail)
 	switch rapid.IntRange(0, 2).Draw(h.T, "person") {
 	case 0:
 		h.Logf("%s deletes %s", user, booking)
@@ -260,16 +273,16 @@ func (h *history) person() {
 	}
 }
 
-func (h *history) boxOf(event string) string {
+func (h *history) boxOf(event string) exchange.Box {
 	for _, box := range h.w.Exchange.Boxes() {
 		for _, e := range box.Events {
 			if e.ID == event {
-				return box.User.Mail
+				return box
 			}
 		}
 	}
 	h.Fatalf("no mailbox holds %s", event)
-	return ""
+	return exchange.Box{}
 }
 
 // move gives a user another mailbox: bookings from now on name it.
@@ -291,7 +304,7 @@ func (h *history) eligibility() {
 		h.w.Org.Module = !h.w.Org.Module
 	case 2, 3:
 		states := []exchange.State{exchange.Ready, exchange.Unlicensed, exchange.OutsideScope, exchange.OnPremises}
-		h.mailbox(h.email[rapid.SampledFrom(h.users()).Draw(h.T, "user")], rapid.SampledFrom(states).Draw(h.T, "state"))
+		h.mailbox(h.mailboxOf(rapid.SampledFrom(h.users()).Draw(h.T, "user")), rapid.SampledFrom(states).Draw(h.T, "state"))
 	case 4:
 		h.announce(rapid.SampledFrom(h.users()).Draw(h.T, "user"), rapid.Bool().Draw(h.T, "active"))
 	}
@@ -312,9 +325,18 @@ func (h *history) announce(user string, active bool) {
 	h.Fatal(err)
 }
 
-func (h *history) mailbox(address string, s exchange.State) {
-	h.Logf("%s is %s", address, s)
-	if err := h.w.Exchange.SetState(world.Tenant, address, s); err != nil {
+// mailboxOf is the account that a user's bookings name now, or where people sign in,
+// any of theirs.
+func (h *history) mailboxOf(user string) world.Account {
+	if h.signIn() {
+		return rapid.SampledFrom(h.accounts[user]).Draw(h.T, "mailbox")
+	}
+	return h.accountOf(user, h.email[user])
+}
+
+func (h *history) mailbox(a world.Account, s exchange.State) {
+	h.Logf("%s is %s", a.Address, s)
+	if err := h.w.Exchange.SetState(a.Tenant, a.Address, s); err != nil {
 		h.Fatal(err)
 	}
 }
@@ -332,8 +354,12 @@ func (h *history) open() {
 	h.w.Org.Sync, h.w.Org.Module = true, true
 	for _, user := range h.users() {
 		h.announce(user, true)
-		h.mailbox(user+"@acme.example", exchange.Ready)
-		h.mailbox(user+".new@acme.example", exchange.Ready)
+		for _, a := range h.accounts[user] {
+			h.mailbox(a, exchange.Ready)
+		}
+	}
+	if h.signIn() {
+		h.openAccounts()
 	}
 	h.settle()
 	for range 2 {
