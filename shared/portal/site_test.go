@@ -48,6 +48,8 @@ type site struct {
 	boxes  *fakeMailboxes
 	now    time.Time
 	sent   []queue.Message
+	// answers is everything that came out.
+	answers []Answer
 	// failing makes every read of an organisation fail.
 	failing error
 }
@@ -231,6 +233,7 @@ func (b *browser) do(method, target, contentType string, body []byte) Answer {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	a := b.site.serve(r)
+	b.answers = append(b.answers, a)
 	for _, line := range a.Header.Values("Set-Cookie") {
 		c, err := http.ParseSetCookie(line)
 		if err != nil {
