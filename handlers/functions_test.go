@@ -64,11 +64,17 @@ func TestBindingsAreThoseOfTheDesign(t *testing.T) {
 		return []binding{{Type: "httpTrigger", Direction: "in", Name: "req", AuthLevel: auth, Methods: methods, Route: route},
 			{Type: "http", Direction: "out", Name: "res"}}
 	}
-	const id = `regex(^[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}$)`
+	const id, segment = `regex(^[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}$)`, `regex(^[A-Za-z0-9_-]*$)`
 	want := map[string][]binding{
 		"Health":   web("anonymous", "health", "get"),
 		"Bookings": web("function", "bookings", "post"),
 		"Links":    web("function", "links", "post"),
+		// head: mail scanners look at links with it (identity.md section 1).
+		"Portal":          web("anonymous", "portal/{page:"+segment+"?}/{id:"+segment+"?}/{action:"+segment+"?}", "get", "post", "head"),
+		"ConsentStart":    web("anonymous", "consent/start", "get", "post"),
+		"ConsentCallback": web("anonymous", "consent/callback", "get"),
+		"ConnectStart":    web("anonymous", "connect/start", "get", "post"),
+		"ConnectCallback": web("anonymous", "connect/callback", "get"),
 		"Organizations": web("function", "organizations/{organization:"+id+"}/{resource:alpha?}/{id:regex(^[A-Za-z0-9_-]*$)?}/{action:alpha?}",
 			"get", "put", "post", "patch", "delete"),
 		"Operator":             web("admin", "operator/{resource:regex(^[A-Za-z0-9_-]*$)}/{id:"+id+"?}/{action:alpha?}", "get", "post"),
@@ -121,6 +127,17 @@ func TestEveryFunctionHasItsHandlerAndTheOtherWayRound(t *testing.T) {
 	}
 	for _, r := range s.web {
 		served = append(served, r.function)
+	}
+	for _, p := range s.pages {
+		served = append(served, p.function)
+		route, parameters, _ := strings.Cut(bindings(t)[p.function][0].Route, "/{")
+		methods := make([]string, len(p.methods))
+		for i, m := range p.methods {
+			methods[i] = strings.ToLower(m)
+		}
+		if route != p.path || strings.Count("/{"+parameters, "/{") < p.parameters || !slices.Equal(methods, bindings(t)[p.function][0].Methods) {
+			t.Errorf("%s: served at %s with %d parameters and %v", p.function, p.path, p.parameters, p.methods)
+		}
 	}
 	slices.Sort(served)
 	name := regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]{0,127}$`)

@@ -70,6 +70,7 @@ type Deps struct {
 	Repair        Repairer
 	Links         Linker
 	Consent       Consenter
+	Pages         Pages
 	// Dependencies are asked by Health, under their names.
 	Dependencies map[string]Check
 }
@@ -94,6 +95,7 @@ type Server struct {
 	opts   Options
 	guards guards
 	web    []route
+	pages  []page
 	queues map[string]queueFunction // by path; the timer too
 }
 
@@ -148,6 +150,7 @@ func (s *Server) install(publicURL string) {
 		{"Operator", http.MethodGet, "operator/dead-letters", operator.deadLetters},
 		{"Operator", http.MethodPost, "operator/redrive", operator.redrive},
 	}
+	s.pages = installPages(s.deps.Pages)
 	s.queues = map[string]queueFunction{
 		"/BookingIntake":        {"BookingIntake", bookingIntake(s.deps.Intake)},               // per booking
 		"/CalendarWrite":        {"CalendarWrite", calendarWrite(s.deps.Write)},                // per wake-up of a lane

@@ -90,6 +90,10 @@ func (s *Server) serveQueue(w http.ResponseWriter, r *http.Request, id string, f
 
 // serveWeb answers a forwarded web request.
 func (s *Server) serveWeb(w http.ResponseWriter, r *http.Request, id string) {
+	if p, parameters, ok := matchPage(s.pages, r.Method, r.URL.EscapedPath()); ok {
+		s.servePage(w, r, id, p, parameters)
+		return
+	}
 	route, parameters, ok := match(s.web, r.Method, r.URL.EscapedPath())
 	if !ok {
 		write(w, id, notFound("There is nothing here, or not in this version, or not for this method."))

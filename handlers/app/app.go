@@ -1,6 +1,6 @@
 // Package app makes the program out of its parts: it reads the settings,
 // constructs the SDK clients, and serves the host until it is told to stop. It is
-// apart from handlers so that those link no SDK.
+// apart from handlers so that those link no SDK of Graph, tables or the bus.
 //
 // Nothing is connected before the port is open: the host allows 30 seconds and
 // polls every 25 milliseconds (functions/contract.md 1.3), and a dependency that
@@ -86,8 +86,12 @@ func newServer(address string, s settings.Settings, parts parts, o Options, log 
 	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar, Domains: parts.domains,
 		Organizations: parts.cached, Recoverer: organizations, Refresher: people{parts.users}, Shelf: parts.bus},
 		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log, Unpaced: o.Unpaced, CredentialExpires: parts.credentialEnds})
+	pages, err := newPages(s, parts, e, keys, issuer, o.Now)
+	if err != nil {
+		return nil, fmt.Errorf("PUBLIC_URL: %w", err)
+	}
 	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Tasks: e, Status: e, Files: e, People: e,
-		Organizations: organizations, Directory: organizations, Repair: e, Links: issuer, Consent: e,
+		Organizations: organizations, Directory: organizations, Repair: e, Links: issuer, Consent: e, Pages: pages,
 		Dependencies: map[string]handlers.Check{"tables": parts.tables.Ping, "serviceBus": parts.bus.Ping, "graph": parts.reachGraph}},
 		&handlers.Options{Logger: log, Now: o.Now, Version: o.Version, Commit: o.Commit})
 	return &http.Server{

@@ -172,6 +172,9 @@ func (p *Portal) Serve(ctx context.Context, r *http.Request, name, id, action st
 	return answer
 }
 
+// Failure answers a request that a fault of ours kept from being answered.
+func (p *Portal) Failure(r *http.Request, cause error) Answer { return p.visit(r).broken(cause) }
+
 // path is that of a page on our origin: /api/portal/<parts…>.
 func (p *Portal) path(parts ...string) string {
 	return p.base + "portal/" + strings.Join(parts, "/")
