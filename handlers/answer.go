@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/calbridge/calbridge/shared/problem"
 )
@@ -27,6 +28,11 @@ type document struct {
 	Detail   string          `json:"detail,omitempty"`
 	Instance string          `json:"instance"`
 	Errors   []problem.Fault `json:"errors,omitempty"`
+	// Permissions are those that scope-missing is about, and Connect is the link under
+	// which the person can grant them, until ConnectExpires.
+	Permissions    []string   `json:"permissions,omitempty"`
+	Connect        string     `json:"connect,omitempty"`
+	ConnectExpires *time.Time `json:"connectExpiresAt,omitempty"`
 }
 
 // code is a kind of problem, the last part of its type.
@@ -40,6 +46,7 @@ const (
 	codePrecondition code = "precondition-failed"
 	codeTenantBound  code = "tenant-bound"
 	codeConflict     code = "conflict"
+	codeScopeMissing code = "scope-missing"
 	codeUnavailable  code = "unavailable"
 )
 
@@ -55,6 +62,7 @@ var kinds = map[code]struct {
 	codePrecondition: {http.StatusPreconditionFailed, "The resource is not in the expected version."},
 	codeTenantBound:  {http.StatusConflict, "The organisation is bound to another tenant."},
 	codeConflict:     {http.StatusConflict, "The request conflicts with the present state."},
+	codeScopeMissing: {http.StatusConflict, "More permissions are needed than were granted."},
 	codeUnavailable:  {http.StatusServiceUnavailable, "Temporarily unavailable."},
 }
 

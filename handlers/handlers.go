@@ -70,6 +70,7 @@ type Deps struct {
 	Repair        Repairer
 	Links         Linker
 	Consent       Consenter
+	Connections   Connections
 	Pages         Pages
 	// Dependencies are asked by Health, under their names.
 	Dependencies map[string]Check
@@ -124,6 +125,7 @@ func (s *Server) install(publicURL string) {
 	bookings := bookings{s.deps.Submit, publicURL}
 	organizations := organizations{s.deps.Organizations, s.deps.Status, s.deps.Tasks}
 	people := people{s.deps.People}
+	connections := connections{s.deps.Connections, s.deps.Links}
 	operator := operator{s.deps.Directory, s.deps.Tasks, s.deps.Repair, s.opts.Logger}
 	s.web = []route{
 		// Monitors, anonymously, every few seconds.
@@ -141,6 +143,12 @@ func (s *Server) install(publicURL string) {
 		{"Organizations", http.MethodGet, "organizations/{organization}/people", people.list},
 		{"Organizations", http.MethodPut, "organizations/{organization}/people", people.announce},
 		{"Organizations", http.MethodGet, "organizations/{organization}/people/deliveries", people.deliveries},
+		{"Organizations", http.MethodPatch, "organizations/{organization}/people/offer", people.choose},
+		{"Organizations", http.MethodGet, "organizations/{organization}/connections", connections.list},
+		{"Organizations", http.MethodPost, "organizations/{organization}/connections", connections.post},
+		{"Organizations", http.MethodGet, "organizations/{organization}/connections/{connection}", connections.get},
+		{"Organizations", http.MethodPatch, "organizations/{organization}/connections/{connection}", connections.patch},
+		{"Organizations", http.MethodDelete, "organizations/{organization}/connections/{connection}", connections.delete},
 		{"Organizations", http.MethodGet, "organizations/{organization}/consent", consent{s.deps.Consent}.get},
 		{"Organizations", http.MethodPost, "organizations/{organization}/consent", consent{s.deps.Consent}.decide},
 		// The operator, by hand.

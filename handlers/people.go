@@ -20,6 +20,10 @@ type Roster interface {
 	// Announce merges what is said of people into what is known. It may be repeated,
 	// and has to be after an error.
 	Announce(ctx context.Context, organization string, people []announce.Person) error
+	// Dismiss and Choose take what a person chose. They may be repeated.
+	// engine.ErrOptOut: the organisation lets nobody opt out.
+	Dismiss(ctx context.Context, organization, user string, dismissed bool) error
+	Choose(ctx context.Context, organization, user string, c engine.Choice) error
 }
 
 // people is the resource people of the function Organizations.
@@ -82,6 +86,44 @@ func (p people) deliveries(ctx context.Context, r *request) answer {
 		return peopleProblem(err, "Nobody of that id was seen in this organisation.")
 	}
 	return answer{status: http.StatusOK, body: page}
+}
+
+// choose takes what a person chose in the booking app: not to be offered a connection
+// (T5), or no bookings in the calendar, for good or for a while (L3). It answers with the person.
+func (p people) choose(ctx context.Context, r *request) answer {
+	body, bad := r.body(maxBody, "application/json")
+	if bad != nil {
+		return *bad
+	}
+	c, faults := decodeChoice(body)
+	if len(faults) > 0 {
+		return problemAnswer(codeInvalid, "Nothing was changed; errors says what is wrong.", faults...)
+	}
+	who, err := p.chosen(ctx, r.organization, c)
+	switch {
+	case errors.Is(err, engine.ErrOptOut):
+		return problemAnswer(codeConflict, "This organisation lets nobody opt out (optOut is false).")
+	case err != nil:
+		return peopleProblem(err, "Nobody of that id was seen in this organisation.")
+	}
+	return answer{status: http.StatusOK, body: who}
+}
+
+func (p people) chosen(ctx context.Context, organization string, c choice) (engine.Person, error) {
+	if _, err := p.roster.Person(ctx, organization, c.user); err != nil {
+		return engine.Person{}, err
+	}
+	if c.OptedOut != nil || c.Paused != nil {
+		if err := p.roster.Choose(ctx, organization, c.user, c.Choice); err != nil {
+			return engine.Person{}, err
+		}
+	}
+	if c.dismissed != nil {
+		if err := p.roster.Dismiss(ctx, organization, c.user, *c.dismissed); err != nil {
+			return engine.Person{}, err
+		}
+	}
+	return p.roster.Person(ctx, organization, c.user)
 }
 
 func peopleProblem(err error, missing string) answer {

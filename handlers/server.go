@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/queue"
 )
 
@@ -106,7 +107,8 @@ func (s *Server) serveWeb(w http.ResponseWriter, r *http.Request, id string) {
 	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
 	defer cancel()
 	ctx = queue.WithTrace(ctx, traceParent(r.Header))
-	answer := route.serve(ctx, &request{Request: r, writer: w, organization: parameters["organization"]})
+	connection, _ := key.Parse(parameters["connection"]) // zero where the path names none
+	answer := route.serve(ctx, &request{Request: r, writer: w, organization: parameters["organization"], connection: connection})
 	log := s.opts.Logger.With("invocation", id, "function", route.function)
 	if organization := parameters["organization"]; organization != "" {
 		log = log.With("organization", organization)

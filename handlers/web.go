@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/problem"
 )
@@ -20,8 +21,8 @@ const maxBody = 64 * 1024
 
 const badCursor = "The query parameter after is not one that this list gave."
 
-// route is one web route below /api. Patterns are literal but for
-// {organization}; letter case counts, and so does a trailing slash.
+// route is one web route below /api. Patterns are literal but for {organization} and
+// {connection}; letter case counts, and so does a trailing slash.
 type route struct {
 	function, method, pattern string
 	serve                     func(context.Context, *request) answer
@@ -32,6 +33,7 @@ type request struct {
 	*http.Request
 	writer       http.ResponseWriter
 	organization string
+	connection   key.Key // that its path names, zero for none
 }
 
 // match finds the route of a path as it came. Segments are decoded one by one,
@@ -71,11 +73,18 @@ func (r route) match(segments []string) (map[string]string, bool) {
 		switch {
 		case p == "{organization}" && organization.ValidID(segments[i]):
 			parameters["organization"] = segments[i]
+		case p == "{connection}" && isKey(segments[i]):
+			parameters["connection"] = segments[i]
 		case p != segments[i]:
 			return nil, false
 		}
 	}
 	return parameters, true
+}
+
+func isKey(text string) bool {
+	_, err := key.Parse(text)
+	return err == nil
 }
 
 // body reads a body of one of the media types, at most limit bytes. The second

@@ -91,7 +91,7 @@ func newServer(address string, s settings.Settings, parts parts, o Options, log 
 		return nil, fmt.Errorf("PUBLIC_URL: %w", err)
 	}
 	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Tasks: e, Status: e, Files: e, People: e,
-		Organizations: organizations, Directory: organizations, Repair: e, Links: issuer, Consent: e, Pages: pages,
+		Organizations: organizations, Directory: organizations, Repair: e, Links: issuer, Consent: e, Connections: e, Pages: pages,
 		Dependencies: map[string]handlers.Check{"tables": parts.tables.Ping, "serviceBus": parts.bus.Ping, "graph": parts.reachGraph}},
 		&handlers.Options{Logger: log, Now: o.Now, Version: o.Version, Commit: o.Commit})
 	return &http.Server{

@@ -216,5 +216,7 @@ func (e *Engine) ConnectByProbe(ctx context.Context, organizationID, user, email
 		return fail(err)
 	}
 	// Following has changed the row since it was stored.
-	return e.Connection(ctx, organizationID, stored.ID)
+	found, err := e.Connection(ctx, organizationID, stored.ID)
+	found.New = stored.ID == id
+	return found, err
 }

@@ -85,6 +85,8 @@ type CheckConnection func(c connection.Connection, version string) error
 type VersionedConnection struct {
 	connection.Connection
 	Version string
+	// New says that it was just made; another of the same account was there else.
+	New bool
 }
 
 // ConnectionPage is a page of an organisation's connections.
@@ -170,7 +172,7 @@ func (e *Engine) Connection(ctx context.Context, organization string, id key.Key
 // versioned gives a row its version: that of the row, and whether it is primary, which
 // the rows of others decide too.
 func versioned(row state.Stored) VersionedConnection {
-	return VersionedConnection{row.Connection, fmt.Sprintf("%s %t", row.ETag, row.Primary)}
+	return VersionedConnection{Connection: row.Connection, Version: fmt.Sprintf("%s %t", row.ETag, row.Primary)}
 }
 
 // ListConnections lists an organisation's connections, at most limit, those after the

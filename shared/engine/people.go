@@ -65,11 +65,15 @@ func announced(who *state.Person, p announce.Person) {
 // Choose takes what a person decides about their own calendar. What is in the
 // calendar stays when they pause or opt out; when they take that back, they are
 // owed what is current and upcoming. state.ErrNotFound: there is no such
-// organisation, or the person was never seen in it.
+// organisation, or the person was never seen in it. ErrOptOut: the organisation lets
+// nobody opt out.
 func (e *Engine) Choose(ctx context.Context, organization, user string, c Choice) error {
 	org, err := e.orgs.Organization(ctx, organization)
 	if err != nil {
 		return fmt.Errorf("engine.Choose: %w", err)
+	}
+	if c.OptedOut != nil && *c.OptedOut && !org.OptOut {
+		return fmt.Errorf("engine.Choose: %w", ErrOptOut)
 	}
 	if _, err := e.people.Person(ctx, organization, key.Lane(organization, key.User, user)); err != nil {
 		return fmt.Errorf("engine.Choose: %w", err)

@@ -161,7 +161,12 @@ func TestWhoPausesOrOptsOutKeepsWhatIsThere(t *testing.T) {
 func TestOptingOutCountsOnlyWhereTheOrganisationAllowsIt(t *testing.T) {
 	w := newWorld(t, exchange.Switches{})
 	revise(t, w, 1, "A")
+	if err := w.Engine().Choose(t.Context(), world.Organization, "aino", engine.Choice{OptedOut: ptr(true)}); !errors.Is(err, engine.ErrOptOut) {
+		t.Errorf("where nobody may: %v", err)
+	}
+	w.Org.OptOut = true
 	choose(t, w, "aino", engine.Choice{OptedOut: ptr(true)})
+	w.Org.OptOut = false // who has opted out before gets bookings again
 	settle(t, w)
 	expect(t, w, "b", "aino", "written", "", "A")
 	err := w.Engine().Choose(t.Context(), world.Organization, "nobody", engine.Choice{Paused: ptr(true)})
