@@ -151,13 +151,18 @@ func (s *Server) accounts(t *tenant) []*account {
 	if s.people == nil {
 		return t.accounts
 	}
-	known := make(map[string]bool, 2*len(t.accounts))
+	known := make(map[string]*account, 2*len(t.accounts))
 	for _, a := range t.accounts {
-		known[a.ObjectID], known[strings.ToLower(a.Principal)] = true, true
+		known[a.ObjectID], known[strings.ToLower(a.Principal)] = a, a
 	}
 	for _, u := range s.people.People(t.id) {
 		u.ObjectID = strings.ToLower(u.ObjectID)
-		if !known[u.ObjectID] && !known[strings.ToLower(u.Principal)] {
+		byName := known[strings.ToLower(u.Principal)]
+		switch {
+		case known[u.ObjectID] != nil:
+		case byName != nil: // made here first: the mailbox decides over the id
+			byName.ObjectID = u.ObjectID
+		default:
 			t.accounts = append(t.accounts, &account{User: u, tenant: t})
 		}
 	}
