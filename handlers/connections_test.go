@@ -285,3 +285,25 @@ func TestAListOfConnectionsGoesOnWhereItStopped(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+func TestDeletingAnOrganisationOrdersItsConnectionsDestroyedFirst(t *testing.T) {
+	w := newWorld(t, 0, nil)
+	w.organization("travel")
+	w.problem(w.web("DELETE", "/api/organizations/acme", "", "", `If-Match: "other"`), 412, "precondition-failed")
+	if calls := w.called(); slices.Contains(calls, "disconnect all acme") {
+		t.Errorf("ordered for a deletion that was refused: %v", calls)
+	}
+	object(t, w.web("DELETE", "/api/organizations/acme", "", ""), 202)
+	if calls := w.called(); !slices.Contains(calls, "disconnect all acme") {
+		t.Errorf("not ordered: %v", calls)
+	}
+}
+
+func TestHealthShowsWhenTheCertificateEnds(t *testing.T) {
+	w := newWorld(t, 0, nil)
+	h := &health{now: w.clock.Now, ends: w.clock.Now().AddDate(0, 0, 29)}
+	body, err := json.Marshal(h.ask(t.Context()).body)
+	if err != nil || !strings.Contains(string(body), `"certificate":{"days":29,"expiresAt":"2026-12-20T09:00:00Z"}`) {
+		t.Errorf("%s %v", body, err)
+	}
+}

@@ -84,6 +84,9 @@ type Options struct {
 	Now func() time.Time
 	// Version and Commit are those of the build, for Health.
 	Version, Commit string
+	// CredentialExpires is when the app's certificate ends, for Health; zero for a
+	// credential that does not say.
+	CredentialExpires time.Time
 	// Without switches guards off, so that a test can show what each one stops.
 	// No program sets it.
 	Without Guard
@@ -121,7 +124,7 @@ func New(host, publicURL string, deps Deps, opts *Options) *Server {
 
 // install lists everything that is served: who calls it, and how often.
 func (s *Server) install(publicURL string) {
-	health := &health{checks: s.deps.Dependencies, now: s.opts.Now, version: s.opts.Version, commit: s.opts.Commit}
+	health := &health{checks: s.deps.Dependencies, now: s.opts.Now, version: s.opts.Version, commit: s.opts.Commit, ends: s.opts.CredentialExpires}
 	bookings := bookings{s.deps.Submit, publicURL}
 	organizations := organizations{s.deps.Organizations, s.deps.Status, s.deps.Tasks}
 	people := people{s.deps.People}

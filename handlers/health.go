@@ -18,11 +18,14 @@ type Check func(ctx context.Context) error
 
 // health is the function Health: GET health, anonymous. Its answer is kept for
 // ten seconds, so that anybody may ask as often as they like, and it says which
-// dependency is gone but never why.
+// dependency is gone but never why. It shows when the app's certificate ends, which
+// makes nothing unavailable before.
 type health struct {
 	checks          map[string]Check
 	now             func() time.Time
 	version, commit string
+	// ends is when the app's certificate does; zero for a credential that does not say.
+	ends time.Time
 
 	mu    sync.Mutex
 	asked time.Time
@@ -71,7 +74,11 @@ func (h *health) ask(ctx context.Context) answer {
 			status, overall = http.StatusServiceUnavailable, "unavailable"
 		}
 	}
-	a := answer{status: status, body: map[string]any{"status": overall, "version": h.version, "commit": h.commit, "dependencies": states}}
+	body := map[string]any{"status": overall, "version": h.version, "commit": h.commit, "dependencies": states}
+	if !h.ends.IsZero() {
+		body["certificate"] = map[string]any{"expiresAt": h.ends.UTC().Format(time.RFC3339), "days": int(h.ends.Sub(h.now()).Hours() / 24)}
+	}
+	a := answer{status: status, body: body}
 	if status != http.StatusOK {
 		a.headers = map[string]string{"Retry-After": "10"}
 	}

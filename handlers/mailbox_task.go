@@ -17,6 +17,9 @@ type Tasker interface {
 	// Reconcile orders a new look at everything of an organisation whose settings are
 	// about to change. An error means that the bus refused.
 	Reconcile(ctx context.Context, organization, cause string) error
+	// DisconnectAll orders that an organisation's connections are destroyed once it is
+	// deleted, which it is about to be. An error means that the bus refused.
+	DisconnectAll(ctx context.Context, organization string) error
 }
 
 // mailboxTask is the function MailboxTask, queue mailbox-tasks, one session at a time.

@@ -82,7 +82,8 @@ func (o organizations) put(ctx context.Context, r *request) answer {
 // matters reports whether calendars may have to change because settings did.
 // Switching off changes none: what was written stays.
 func matters(before, after organization.Organization) bool {
-	if !after.Module || !after.Sync || after.State.Tenant == "" {
+	anybodys := after.Permission == organization.Delegated && after.Accounts == "any" // needs no tenant's consent
+	if !after.Module || !after.Sync || after.State.Tenant == "" && !anybodys {
 		return false
 	}
 	old, err1 := json.Marshal(before)
@@ -98,7 +99,7 @@ func (o organizations) delete(ctx context.Context, r *request) answer {
 		if !preconditionHolds(r.Header, version) {
 			return errPrecondition
 		}
-		return nil
+		return o.tasks.DisconnectAll(ctx, r.organization)
 	})
 	if err != nil {
 		return organizationProblem(err)

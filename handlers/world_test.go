@@ -104,6 +104,10 @@ func (r *recorder) Reconcile(ctx context.Context, organization, cause string) er
 	return r.note(ctx, "reconcile "+organization+" "+cause, queue.Message{})
 }
 
+func (r *recorder) DisconnectAll(ctx context.Context, organization string) error {
+	return r.note(ctx, "disconnect all "+organization, queue.Message{})
+}
+
 func (r *recorder) Status(ctx context.Context, organization, booking, after string, limit int) (engine.Status, error) {
 	return r.status, r.note(ctx, fmt.Sprintf("status %s %s %q %d", organization, booking, after, limit), queue.Message{})
 }

@@ -93,7 +93,7 @@ func newServer(address string, s settings.Settings, parts parts, o Options, log 
 	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Tasks: e, Status: e, Files: e, People: e,
 		Organizations: organizations, Directory: organizations, Repair: e, Links: issuer, Consent: e, Connections: e, Pages: pages,
 		Dependencies: map[string]handlers.Check{"tables": parts.tables.Ping, "serviceBus": parts.bus.Ping, "graph": parts.reachGraph}},
-		&handlers.Options{Logger: log, Now: o.Now, Version: o.Version, Commit: o.Commit})
+		&handlers.Options{Logger: log, Now: o.Now, Version: o.Version, Commit: o.Commit, CredentialExpires: parts.credentialEnds})
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -47,17 +47,6 @@ func (e *Engine) ConnectionFailed(ctx context.Context, seen connection.Connectio
 	})
 }
 
-// ConnectionServed takes that the mailbox has answered a call with a connection. It
-// costs nothing where the mailbox was not thought unreachable. seen as in
-// ConnectionFailed. That the token can be renewed it does not prove: an access token
-// outlives what it was made of by an hour.
-func (e *Engine) ConnectionServed(ctx context.Context, seen connection.Connection) error {
-	if seen.State != connection.Unreachable {
-		return nil
-	}
-	return e.turnConnection(ctx, seen, func(c connection.Connection) connection.Connection { return reached(c, e.now().UTC()) })
-}
-
 // connectionRefreshed takes that a connection's token was renewed.
 func (e *Engine) connectionRefreshed(ctx context.Context, seen connection.Connection) error {
 	if err := e.consentProven(ctx, seen.Organization, ""); err != nil {

@@ -58,27 +58,34 @@ func (e *Engine) moveTask(ctx context.Context, t task, m queue.Message) error {
 	return e.follow(ctx, t.Organization, who.User)
 }
 
-// disconnectPage is how many connections of a deleted organisation one task destroys.
-const disconnectPage = 20
+// disconnectPage is how many connections of a deleted organisation one task looks at.
+const disconnectPage = 50
 
 // DisconnectAll orders that the connections of an organisation are destroyed, because
 // it is about to be deleted. It is called before that is stored, so that a deletion
-// without it cannot be; an organisation that is still there then keeps them.
+// without it cannot be; an organisation that is not deleted then keeps them.
 func (e *Engine) DisconnectAll(ctx context.Context, organization string) error {
 	return e.send(ctx, queue.MailboxTasks,
 		task{V: 1, Op: opDisconnect, Organization: organization, Cause: "deleted"}.message(e.now().Add(settling)))
 }
 
-// disconnectAll destroys a page of connections and goes on with the next.
+// disconnectAll destroys a page of an organisation's connections, those from before it
+// was last deleted, and goes on with the next page: whoever makes an organisation of
+// that id again does not inherit anybody's calendar.
 func (e *Engine) disconnectAll(ctx context.Context, t task, m queue.Message) error {
-	if _, err := e.orgs.Organization(ctx, t.Organization); !errors.Is(err, state.ErrNotFound) {
+	deleted, err := e.consents.DeletedAt(ctx, t.Organization)
+	if err != nil || deleted.IsZero() {
 		return err
 	}
-	rows, next, err := e.connections.List(ctx, t.Organization, "", disconnectPage)
+	after, _ := m.Properties[afterProperty].(string)
+	rows, next, err := e.connections.List(ctx, t.Organization, after, disconnectPage)
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
+		if row.Created.After(deleted) {
+			continue
+		}
 		if err := e.Disconnect(ctx, t.Organization, row.ID, nil); err != nil && !errors.Is(err, state.ErrNotFound) {
 			return err
 		}
@@ -86,5 +93,7 @@ func (e *Engine) disconnectAll(ctx context.Context, t task, m queue.Message) err
 	if next == "" {
 		return nil
 	}
-	return e.send(ctx, queue.MailboxTasks, t.message(e.now()))
+	rest := t.message(e.now())
+	rest.Properties = map[string]any{afterProperty: next}
+	return e.send(ctx, queue.MailboxTasks, rest)
 }

@@ -149,10 +149,10 @@ func (r *rig) act(t *rapid.T, user string, e *engine.Engine) (string, error) {
 	case "lose":
 		return op, e.ConnectionFailed(ctx, row.Connection, unlicensed())
 	case "reach":
-		return op, e.ConnectionServed(ctx, row.Connection)
+		op = "probe"
 	}
 	r.refusals[row.ID] = nil
-	body := fmt.Sprintf(`{"v":1,"op":"keepalive","organization":"acme","connection":%q}`, row.ID)
+	body := fmt.Sprintf(`{"v":1,"op":%q,"organization":"acme","connection":%q}`, op, row.ID)
 	return op, e.Task(ctx, queue.Message{ID: key.Random(), Body: []byte(body)})
 }
 

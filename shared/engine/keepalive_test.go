@@ -9,6 +9,8 @@ import (
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/state"
 )
 
 func unlicensed() *graph.Error { return graph.Classify(404, "MailboxNotEnabledForRESTAPI", nil) }
@@ -281,26 +283,43 @@ func TestACertificateIsToldOfBeforeItEnds(t *testing.T) {
 	}
 }
 
-func TestADeletedOrganisationsTokensAreDestroyed(t *testing.T) {
+func TestADeletedOrganisationsTokensAreDestroyedAndNotInherited(t *testing.T) {
 	r := newRig(t, "travel")
-	for i := range 45 {
+	orgs := state.NewOrganizations(r.tables, func() time.Time { return r.now })
+	put := func() {
+		_, err := orgs.Change(t.Context(), acme, func(*organization.Organization, string) (organization.Organization, error) { return r.org, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	order := func() {
+		if err := r.engine().DisconnectAll(t.Context(), acme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put()
+	for i := range 60 {
 		r.connect(fmt.Sprint("u", i), fmt.Sprint("a", i), connection.Up)
 	}
-	if err := r.engine().DisconnectAll(t.Context(), acme); err != nil {
-		t.Fatal(err)
-	}
-	r.settle() // it is still there: nothing happens
+	order() // and then it was not deleted
+	r.settle()
 	if len(r.all("u7")) != 1 {
 		t.Fatal("an organisation that was not deleted lost its connections")
 	}
-	if err := r.engine().DisconnectAll(t.Context(), acme); err != nil {
+	order()
+	if err := orgs.Delete(t.Context(), acme, func(string) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	r.org.ID = "gone"
+	r.now = r.now.Add(time.Second)
+	put() // at once, of the same id
+	r.connect("new", "new", connection.Up)
 	r.settle()
-	for i := range 45 {
+	for i := range 60 {
 		if n := len(r.all(fmt.Sprint("u", i))); n != 0 {
 			t.Errorf("u%d has %d connections", i, n)
 		}
+	}
+	if len(r.all("new")) != 1 {
+		t.Error("the new organisation's connection is gone")
 	}
 }

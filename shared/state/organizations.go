@@ -160,6 +160,23 @@ func (s *Organizations) Delete(ctx context.Context, id string, check func(versio
 	return fmt.Errorf("state.Organization %s: %w", id, ErrPrecondition)
 }
 
+// DeletedAt is when an organisation was last deleted (UTC), also if there is one of its
+// id again; zero for never. What is older than that is not the new one's.
+func (s *Organizations) DeletedAt(ctx context.Context, id string) (time.Time, error) {
+	if !organization.ValidID(id) {
+		return time.Time{}, nil
+	}
+	e, err := s.tables.Get(ctx, tableOrganizations, id, "")
+	if errors.Is(err, ErrNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("state.Organization %s: %w", id, err)
+	}
+	at, _ := e.Props["deletedAt"].(time.Time)
+	return at, nil
+}
+
 // put stores an organisation if its row still has the ETag; "" means no row.
 func (s *Organizations) put(ctx context.Context, o organization.Organization, etag string, deleted bool) (string, error) {
 	known, err1 := json.Marshal(o.State)
@@ -167,7 +184,7 @@ func (s *Organizations) put(ctx context.Context, o organization.Organization, et
 	if err := errors.Join(err1, err2); err != nil {
 		return "", fmt.Errorf("state.PutOrganization %s: %w", o.ID, err)
 	}
-	action := Replace
+	action := Merge // keeps when it was last deleted
 	if etag == "" {
 		action = Insert
 		index := Entity{Partition: indexPartition, Row: o.ID, Props: map[string]any{"v": version}}
@@ -175,8 +192,11 @@ func (s *Organizations) put(ctx context.Context, o organization.Organization, et
 			return "", fmt.Errorf("state.PutOrganization %s: index: %w", o.ID, err)
 		}
 	}
-	tags, err := s.tables.Apply(ctx, tableOrganizations, []Change{{action, Entity{Partition: o.ID, ETag: etag, Props: map[string]any{
-		"v": version, "settings": []byte(o.Document), "state": string(known), "consent": way, "deleted": deleted}}}})
+	props := map[string]any{"v": version, "settings": []byte(o.Document), "state": string(known), "consent": way, "deleted": deleted}
+	if deleted {
+		props["deletedAt"] = s.now().UTC()
+	}
+	tags, err := s.tables.Apply(ctx, tableOrganizations, []Change{{action, Entity{Partition: o.ID, ETag: etag, Props: props}}})
 	if err != nil {
 		return "", fmt.Errorf("state.PutOrganization %s: %w", o.ID, err)
 	}

@@ -73,9 +73,9 @@ func (r *rows) Apply(_ context.Context, table string, changes []state.Change) ([
 	switch {
 	case c.Action == state.Insert && exists:
 		return nil, &state.ChangeError{Err: state.ErrExists}
-	case c.Action == state.Replace && !exists:
+	case c.Action == state.Merge && !exists:
 		return nil, &state.ChangeError{Err: state.ErrNotFound}
-	case c.Action == state.Replace && c.Entity.ETag != was.ETag:
+	case c.Action == state.Merge && c.Entity.ETag != was.ETag:
 		return nil, &state.ChangeError{Err: state.ErrPrecondition}
 	}
 	r.writes++
@@ -143,7 +143,7 @@ func TestARaceIsDecidedAgainOnWhatTheOtherWrote(t *testing.T) {
 	put(t, s, "acme", `{"profile":"travel"}`)
 	raced := false
 	r.before = func(_ string, c state.Change) error {
-		if c.Action == state.Replace && !raced {
+		if c.Action == state.Merge && !raced {
 			raced = true
 			if _, err := s.Bind(t.Context(), "acme", "0b6e7d2a-5c1f-4d8e-9a3b-7f6c5d4e3b2a", ""); err != nil {
 				t.Error(err)
