@@ -101,15 +101,14 @@ func (e *Engine) doubtConsent(ctx context.Context, org organization.Organization
 	if _, news := org.Doubted(seen, e.now()); !news {
 		return nil
 	}
-	next, err := e.changeConsent(ctx, org.ID, "", "", func(o organization.Organization) (organization.Organization, error) {
-		o, _ = o.Doubted(seen, e.now())
-		return o, nil
+	lost := false
+	_, err := e.changeConsent(ctx, org.ID, "", "", func(o organization.Organization) (organization.Organization, error) {
+		next, news := o.Doubted(seen, e.now())
+		lost = news && next.State.Consent == organization.ConsentMissing
+		return next, nil
 	})
-	if errors.Is(err, state.ErrNotFound) {
-		return nil
-	}
-	if err != nil || next.State.Consent != organization.ConsentMissing || org.Permission != organization.Application {
-		return err
+	if err != nil || !lost || org.Permission != organization.Application {
+		return ignoreGone(err)
 	}
 	lane, err := key.Parse(seen.Lane)
 	if err != nil {
