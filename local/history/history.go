@@ -97,6 +97,9 @@ func newHistory(t *rapid.T, w *world.World) *history {
 		h.email[user] = user + "@acme.example"
 	}
 	h.send("b1")
+	if h.signIn() {
+		h.begin()
+	}
 	return h
 }
 
@@ -108,7 +111,7 @@ func (h *history) act() {
 	kinds := []string{world.Intake, world.Write, world.Write, world.Write, world.Task, world.Dead, world.DeadWakeup}
 	most := 99
 	if h.signIn() {
-		most = 109
+		most = 119
 	}
 	switch n := rapid.IntRange(0, most).Draw(h.T, "act"); {
 	case n > 99:

@@ -41,6 +41,19 @@ func (h *history) addAccounts(user string) {
 	}
 }
 
+// begin lets some people have connected before, and their first booking be written.
+func (h *history) begin() {
+	for _, user := range h.users() {
+		n := rapid.IntRange(0, 2).Draw(h.T, user+"'s accounts")
+		for _, a := range h.accounts[user][:n] {
+			h.connect(user, a, connection.Both)
+		}
+	}
+	if rapid.Bool().Draw(h.T, "written") {
+		h.settle()
+	}
+}
+
 // account does one thing to somebody's connections.
 func (h *history) account() {
 	h.closed = true

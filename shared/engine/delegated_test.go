@@ -286,7 +286,9 @@ func TestATokenThatDiesDuringAMoveLeavesANamedEvent(t *testing.T) {
 	settle(t, w)
 	makePrimary(t, w, second)
 	w.Graph.Fail(first.ID, world.TokenFailure(graph.FateDead))
-	pass(t, w)
+	if err := w.SettleWithin(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
 	expect(t, w, "b", "aino", "written", "", "b r1", "b r1")
 	row := rowOf(t, w, "b", "aino")
 	if row.Home.Mailbox != "aino@other.example" || len(row.Look.Left) != 1 || row.Look.Left[0].Mailbox != "aino@acme.example" {
@@ -297,6 +299,57 @@ func TestATokenThatDiesDuringAMoveLeavesANamedEvent(t *testing.T) {
 	}
 	sign(t, w, "aino", w.AddAccount(world.Tenant, "aino@acme.example"), connection.Both)
 	expect(t, w, "b", "aino", "written", "", "b r1")
+}
+
+// An event that the owner deleted from the account that was left is no obstacle to
+// coming back, also where Graph remembers its transaction for ever.
+func TestComingBackToAnAccountWhoseEventWasDeletedMakesANewOne(t *testing.T) {
+	w := newWorld(t, exchange.Switches{Memory: exchange.Kept})
+	w.Delegate("any")
+	first := sign(t, w, "aino", ainos(w), connection.Both)
+	second := sign(t, w, "aino", elsewhere(w), connection.Both)
+	send(t, w, bookingOf(t, "b", 1, nil))
+	settle(t, w)
+	turnTo(t, w, first, connection.Down)
+	makePrimary(t, w, second)
+	pass(t, w)
+	expect(t, w, "b", "aino", "written", "", "b r1", "b r1")
+	if err := w.Exchange.Owner(world.Tenant, "aino@acme.example").Delete(w.Exchange.Events(world.Tenant, "aino@acme.example")[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	both, down := connection.Both, connection.Down
+	change(t, w, second, engine.ConnectionChange{Direction: &down})
+	change(t, w, first, engine.ConnectionChange{Direction: &both})
+	makePrimary(t, w, first)
+	if err := w.SettleWithin(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if got := where(w, "b", "aino"); got != "aino@acme.example aino@other.example" {
+		t.Errorf("the events are in %q", got)
+	}
+	if row := rowOf(t, w, "b", "aino"); row.Home.Mailbox != "aino@acme.example" || row.State != "written" {
+		t.Errorf("%s in %+v", row.State, row.Home)
+	}
+}
+
+// A turn that meets another primary account than before lets the whole lane follow,
+// whoever should have said so.
+func TestALaneFollowsItsPrimaryAccountWithoutBeingTold(t *testing.T) {
+	w := delegated(t)
+	sign(t, w, "aino", ainos(w), connection.Both)
+	second := sign(t, w, "aino", elsewhere(w), connection.Both)
+	send(t, w, bookingOf(t, "b", 1, nil))
+	settle(t, w)
+	if err := state.NewConnections(w.Tables).SetPrimary(t.Context(), world.Organization, key.Lane(world.Organization, key.User, "aino"), second.ID); err != nil {
+		t.Fatal(err)
+	}
+	send(t, w, bookingOf(t, "c", 1, nil))
+	settle(t, w)
+	for _, id := range []string{"b", "c"} {
+		if got := where(w, id, "aino"); got != "aino@other.example" {
+			t.Errorf("%s is in %q", id, got)
+		}
+	}
 }
 
 // A look that nobody can take ends with the booking: nobody minds what is left then.

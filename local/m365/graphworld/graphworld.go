@@ -15,6 +15,7 @@ import (
 	"github.com/calbridge/calbridge/shared/event"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/graph/graphtest"
+	"github.com/calbridge/calbridge/shared/key"
 )
 
 // Trouble spoils requests, as graphtest.World describes it.
@@ -60,6 +61,31 @@ func (w *World) Harness(calendar graph.Calendar) graphtest.Harness {
 		Mailbox: Mailbox, Alias: Alias, Second: Second, Unknown: Unknown, World: w,
 	}
 }
+
+// Person is the world as the owner of Mailbox reaches it. Connections are named by Own
+// and Dead, the token that is handed over is Token.
+func (w *World) Person(calendar graph.Calendar) graphtest.Person {
+	as := graph.Access{Tenant: Tenant, Organization: "acme", Lane: key.Lane("acme", key.User, "aino"), ObjectID: w.ObjectID()}
+	own, dead, token := as, as, as
+	own.Connection, dead.Connection, token.Token = Own, Dead, Token
+	return graphtest.Person{Harness: w.Harness(calendar), Own: own, Token: token, Dead: dead}
+}
+
+// ObjectID is that of the owner of Mailbox.
+func (w *World) ObjectID() string {
+	u, err := w.store.User(Tenant, Mailbox)
+	w.must(err)
+	return u.ObjectID
+}
+
+// The connections and the access token of the owner of Mailbox.
+var (
+	Own  = key.Of("connection", "own")
+	Dead = key.Of("connection", "dead")
+)
+
+// Token is an access token of the owner of Mailbox.
+const Token = "aino's"
 
 // Events lists what lives in a mailbox.
 func (w *World) Events(mailbox string) []graphtest.Seen {

@@ -74,6 +74,50 @@ func TestTwinPassesTheSuiteOfTheClient(t *testing.T) {
 	})
 }
 
+func TestTwinPassesTheCasesOfPeople(t *testing.T) {
+	graphtest.RunPerson(t, func(t *testing.T) graphtest.Person {
+		store := exchange.New(ticking(), exchange.Switches{})
+		tw := twin.New(store, nil)
+		world := graphworld.New(t, store, nil)
+		tw.Refuse(graphworld.Tenant, true)
+		aino := twin.Account{Tenant: graphworld.Tenant, ObjectID: world.ObjectID()}
+		tw.Grant(graphworld.Own, aino)
+		tw.GrantToken(graphworld.Token, aino)
+		tw.Grant(graphworld.Dead, aino)
+		tw.Fail(graphworld.Dead, graph.ClassifyToken("invalid_grant", []int{700082}, 400))
+		return world.Person(tw)
+	})
+}
+
+// Every attempt of a connection to reach what is not its account's is refused and
+// listed, whether it names a mailbox, a tenant or an object id.
+func TestTwinListsWhatAConnectionMayNotReach(t *testing.T) {
+	store := exchange.New(ticking(), exchange.Switches{})
+	world := graphworld.New(t, store, nil)
+	tw := twin.New(store, nil)
+	tw.Grant(graphworld.Own, twin.Account{Tenant: graphworld.Tenant, ObjectID: world.ObjectID()})
+	own := world.Person(tw).Own
+	second, err := store.User(graphworld.Tenant, graphworld.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tenant, person, connection := own, own, own
+	tenant.Tenant, person.ObjectID, connection.Connection = graphworld.Foreign, second.ObjectID, key.Of("connection", "nobody's")
+	mailbox := creation(1)
+	mailbox.Mailbox = graphworld.Second
+	for i, try := range []struct {
+		as   graph.Access
+		call graph.Call
+	}{{tenant, creation(1)}, {person, creation(1)}, {connection, creation(1)}, {own, mailbox}} {
+		if r := tw.Do(t.Context(), try.as, []graph.Call{try.call})[0]; r.Err == nil || len(tw.Foreign()) != i+1 {
+			t.Errorf("%v: %v, listed %v", try.as, r.Err, tw.Foreign())
+		}
+	}
+	if r := tw.Do(t.Context(), own, []graph.Call{creation(1)})[0]; r.Err != nil || len(tw.Foreign()) != 4 {
+		t.Errorf("its own: %v, listed %v", r.Err, tw.Foreign())
+	}
+}
+
 // ticking is a clock that moves a millisecond with every look.
 func ticking() func() time.Time {
 	now := noon
