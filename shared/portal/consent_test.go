@@ -15,17 +15,9 @@ import (
 
 const confirmTitle = "Is this the right Microsoft 365?"
 
-// proven makes the org admin have signed in to contoso (connect/callback does it).
-func (s *site) proven(t *testing.T) {
-	t.Helper()
-	if _, err := s.engine.ProveAdmin(context.Background(), "acme", contoso); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestAnAdministratorConsentsConfirmsAndTheTenantIsBound(t *testing.T) {
 	s := newSite(t)
-	s.proven(t)
+	s.prove(t)
 	b := s.browser()
 	p := b.signs(b.consented(contoso), adminOf(contoso)).is(200, confirmTitle).says("Acme Oy").says(contoso).says("contoso.example").says("Eero Admin")
 	if strings.ContainsAny(p.path, "?") {
@@ -61,7 +53,7 @@ func TestWithoutTheOrgAdminsSignInNothingIsBound(t *testing.T) {
 	if got := s.org("acme").State; got.Tenant != "" || got.Consent != organization.ConsentPending {
 		t.Errorf("%+v", got)
 	}
-	s.proven(t)
+	s.prove(t)
 	if got := s.org("acme").State; got.Tenant != contoso {
 		t.Errorf("%+v", got)
 	}
@@ -160,7 +152,7 @@ func TestACallbackThatComesTwiceAtOnceRedeemsItsCodeOnce(t *testing.T) {
 
 func TestAStateOfMoreThanAnHourAgoRestartsOnlyTheSignIn(t *testing.T) {
 	s := newSite(t)
-	s.proven(t)
+	s.prove(t)
 	b := s.browser()
 	q := b.press(b.enter(s.link(state.EntraAdmin, nil)), "Continue to Microsoft").away("adminconsent")
 	s.now = s.now.Add(stateLife)
@@ -228,7 +220,7 @@ func TestATenantThatIsNoGUIDOrPersonalEndsTheAttempt(t *testing.T) {
 // can; whoever signs in to another one has proven nothing.
 func TestASwappedTenantIsFoundByTheSignIn(t *testing.T) {
 	s := newSite(t)
-	s.proven(t)
+	s.prove(t)
 	b := s.browser()
 	at := b.consented(strings.ToUpper(fabrikam))
 	if got := s.entra.leaves[0].Tenant; got != fabrikam {
@@ -257,7 +249,7 @@ func TestASignInThatFailsCanBeBegunAgain(t *testing.T) {
 
 func TestNoOnTheConfirmationPageConnectsNothing(t *testing.T) {
 	s := newSite(t)
-	s.proven(t)
+	s.prove(t)
 	b := s.browser()
 	p := b.signs(b.consented(contoso), adminOf(contoso))
 	b.press(p, "No, this is not right").is(200, "Nothing was connected")
@@ -302,7 +294,7 @@ func TestTheSecondOrganisationOfATenantIsConfirmedByItsAdministratorWhoSeesTheFi
 	s := newSite(t)
 	s.organize("sub", map[string]any{"displayName": "Acme Subsidiary"})
 	s.bound(t, "sub", contoso)
-	s.proven(t)
+	s.prove(t)
 	b := s.browser()
 	p := b.signs(b.consented(contoso), adminOf(contoso)).says("Acme Subsidiary")
 	b.press(p, "Yes, connect it").is(200, "Done: the calendar connection is allowed")
@@ -328,7 +320,7 @@ func TestAnApplicationConsentAsksForTheDefaultAndAScopedOneOnlyForASignIn(t *tes
 
 	s = newSite(t)
 	s.organize("acme", map[string]any{"profile": "training", "consent": "scoped"})
-	s.proven(t)
+	s.prove(t)
 	b = s.browser()
 	p = b.enter(s.link(state.EntraAdmin, nil)).says("without giving it any permission").saysNot("offline_access")
 	at := b.press(p, "Continue to Microsoft")
@@ -345,7 +337,7 @@ func TestAConsentThatMayHaveReplacedAnotherAsksOnceMoreForAll(t *testing.T) {
 	s.organize("sub", map[string]any{"displayName": "Traveller Ltd"}) // delegated
 	s.bound(t, "sub", contoso)
 	s.organize("acme", map[string]any{"profile": "training"})
-	s.proven(t)
+	s.prove(t)
 	b := s.browser()
 	p := b.press(b.signs(b.consented(contoso), adminOf(contoso)), "Yes, connect it").is(200, "Allowed; one more step for the other organisations")
 	q := b.press(p, "Continue to Microsoft").away("adminconsent")
@@ -358,7 +350,7 @@ func TestAConsentThatMayHaveReplacedAnotherAsksOnceMoreForAll(t *testing.T) {
 
 func TestTwoTabsOfOneAdministratorAreTwoAttempts(t *testing.T) {
 	s := newSite(t)
-	s.proven(t)
+	s.prove(t)
 	b := s.browser()
 	page := b.enter(s.link(state.EntraAdmin, nil))
 	one := b.press(page, "Continue to Microsoft").away("adminconsent").Get("state")

@@ -7,12 +7,14 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/engine"
 	"github.com/calbridge/calbridge/shared/link"
 	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/reason"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -225,7 +227,7 @@ func (v *visit) people(s engine.Summary) setupPeople {
 			row.Key = "people.other"
 		}
 		if kind == "mailbox." && name != state.MailboxOK && name != state.MailboxUnknown {
-			row.Key, row.Causes = "people.mailbox.unusable", []setupCause{{v.because(name), counts[name]}}
+			row.Key, row.Causes = "people.mailbox.unusable", v.setupCauses("", map[string]int{name: counts[name]})
 		}
 		if kind == "connection." {
 			row.Causes = v.setupCauses(connection.State(name), s.Causes[name])
@@ -236,12 +238,24 @@ func (v *visit) people(s engine.Summary) setupPeople {
 	return p
 }
 
+// setupCauses are the causes of a state, in words for an administrator: those of explain
+// speak to the person whose calendar it is.
 func (v *visit) setupCauses(in connection.State, causes map[string]int) []setupCause {
 	var all []setupCause
 	for _, name := range slices.Sorted(maps.Keys(causes)) {
-		if e := v.explain(connection.Connection{State: in, Cause: name}); e.What != "" && causes[name] > 0 {
-			all = append(all, setupCause{e, causes[name]})
+		if causes[name] == 0 {
+			continue
 		}
+		e := explanation{Code: name}
+		number, _ := strconv.Atoi(name)
+		if word, ok := deaths[number]; ok {
+			e = explanation{What: v.say("people.why." + word + ".what"), Next: v.say("people.why." + word + ".next"), Owner: ownersOfCauses[word], Code: "AADSTS" + name}
+		} else if r, ok := reason.Find(cmp.Or(name, string(in))); ok {
+			e = explanation{What: r.Sentence, Next: r.Next, Owner: r.Owner}
+		} else if found := v.failure(detail{Cause: name}); found != nil {
+			e = *found
+		}
+		all = append(all, setupCause{e, causes[name]})
 	}
 	slices.SortStableFunc(all, func(a, b setupCause) int { return b.Count - a.Count })
 	return all

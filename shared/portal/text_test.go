@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/calbridge/calbridge/shared/organization"
 )
 
 // computed are the beginnings of keys that templates and functions put together.
 var computed = append([]string{"trouble.", "month.", "outcome.", "permission.", "setup.done.", "setup.consent.", "setup.why.", "setup.proof.", "setup.state.",
-	"people.connection.", "people.mailbox.", "refusal.", "end.", "why.", "doubt.", "seen.", "scope.", "ask.", "owner.", "state.", "done."}, computedByConnect...)
+	"people.connection.", "people.mailbox.", "people.why.", "refusal.", "end.", "why.", "doubt.", "seen.", "scope.", "ask.", "owner.", "state.", "done."}, computedByConnect...)
 
 // A key that nobody wrote would be shown as it is; a text that nobody uses would be
 // translated for nothing.
@@ -98,5 +100,71 @@ func TestEveryTroubleSaysWhatHappenedAndWhatToDo(t *testing.T) {
 				t.Errorf("trouble.%s%s is missing", m[1], part)
 			}
 		}
+	}
+}
+
+// Words that functions put together from closed lists have their texts.
+func TestEveryWordOfAClosedListHasItsTexts(t *testing.T) {
+	texts, err := readTexts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	en := texts.languages[english]
+	has := func(keys ...string) {
+		for _, key := range keys {
+			if !en.has(key) {
+				t.Errorf("%s is missing", key)
+			}
+		}
+	}
+	for _, word := range deaths {
+		has("people.why."+word+".what", "people.why."+word+".next", "why."+word+".what", "why."+word+".next")
+	}
+	for _, o := range []outcome{outcomeRefused, outcomeUnclear, outcomeDeclined, outcome(organization.UnexpectedTenant), outcome(organization.BoundElsewhere)} {
+		if !o.failed() {
+			t.Errorf("%s is no failure", o)
+		}
+		has("setup.why." + string(o))
+	}
+	for _, o := range []string{"bound", "bound-scoped", "bound-more", "needs-org-admin", "pending-approval", "unexpected-tenant", "tenant-bound", "refused", "unclear", "declined", "away", "resume"} {
+		has("outcome.consent."+o+".title", "outcome.consent."+o+".what", "outcome.consent."+o+".next")
+	}
+	for _, p := range []string{"openid", "profile", "offline_access", "user.read", "calendars.readwrite", "calendars.read", "calendars.readwrite.application"} {
+		has("permission." + p)
+	}
+	for _, e := range []string{organization.EvidenceCallback, organization.EvidenceSilent, organization.EvidenceProbe, "operator", "none"} {
+		has("setup.proof." + e)
+	}
+	for _, s := range []string{"none", "started", "unfinished", "failed", "yours", "scoped", organization.ConsentPending, organization.ConsentGranted, organization.ConsentOutdated, organization.ConsentMissing} {
+		has("setup.consent." + s)
+	}
+	for _, word := range setupDone {
+		has("setup.done." + word)
+	}
+	for name, word := range glossary {
+		if has(word.key); !strings.HasPrefix(word.page, "https://") {
+			t.Errorf("%s has no source", name)
+		}
+	}
+}
+
+// A locale that is not spoken here falls back to English, key by key.
+func TestATextThatALanguageLacksIsEnglish(t *testing.T) {
+	texts, err := readTexts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fi := &language{tag: "fi", texts: map[string]string{"skip": "Siirry sisältöön"}, fallback: texts.languages[english]}
+	texts.languages["fi"] = fi
+	for header, want := range map[string]string{"fi-FI,fi;q=0.9,en;q=0.8": "fi", "sv, fi;q=0.5": "fi", "": "en", "*": "en", ";;,": "en", "en-GB": "en", "FI": "fi"} {
+		if got := texts.choose(header).tag; got != want {
+			t.Errorf("%q: %s", header, got)
+		}
+	}
+	if got := fi.text("skip", nil); got != "Siirry sisältöön" {
+		t.Error(got)
+	}
+	if got := fi.text("when", map[string]string{"day": "1", "month": "May", "year": "{day}", "time": "x", "zone": "y"}); got != "1 May {day}, x (y)" {
+		t.Errorf("%q: a value was read as a text", got)
 	}
 }
