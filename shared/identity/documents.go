@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -113,7 +114,7 @@ func (d *documents) fetch(name string, r *http.Request) (document, error) {
 
 func (d document) answer(r *http.Request) *http.Response {
 	return &http.Response{
-		StatusCode: d.status, Status: http.StatusText(d.status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		StatusCode: d.status, Status: strconv.Itoa(d.status) + " " + http.StatusText(d.status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: d.header.Clone(), Body: io.NopCloser(bytes.NewReader(d.body)), ContentLength: int64(len(d.body)), Request: r,
 	}
 }

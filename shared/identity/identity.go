@@ -1,7 +1,8 @@
-// Package identity speaks to Microsoft Entra. This part is the app's own
-// (app-only) tokens for Graph, one per customer tenant.
+// Package identity speaks to Microsoft Entra: [App] gets the app's own (app-only)
+// tokens for Graph, one per customer tenant; [Users] signs people in and keeps the
+// tokens of their connections alive.
 //
-// # Tokens
+// # The app's tokens
 //
 // A token is kept per (tenant, consent version) in memory and renewed when less
 // than five minutes of it are left: a new consent means a new token at once,
@@ -13,24 +14,42 @@
 // The tenant is always the caller's, from the organisation's row (invariant I7);
 // it must be a GUID, so that neither `common` nor a path can stand in its place.
 //
-// # What is used, and what is not
-//
 // azidentity makes the requests, a new credential per fetch: its own cache cannot
 // be told to forget. Its retries are off; whoever needs the token postpones and
 // tries again (write-path.md section 1). Redirects are not followed.
 //
-// ENTRA_AUTHORITY may be http on loopback only. azidentity refuses http, so it is
-// given the https form and a transport that sends that one host plain http
-// (identity.md section 4).
+// # People
 //
-// Errors are *TokenError: what Entra said in codes, never in its text, which
-// names the app, and never with a token or secret.
+// A browser leaves with [Users.AuthorizeURL] or [Users.AdminConsentURL] and comes back
+// with a code, which [Users.Redeem] turns into a verified person, or with an error,
+// which [ParseCallbackError] reads. The id token is verified with go-oidc, whatever
+// MSAL thinks of it (contract 13.4): MSAL does not verify it at all. Access tokens are
+// never parsed; what was granted is what the answer's scope says.
+//
+// [Users.SealTokens] makes of a sign-in what a connection's row keeps; [Users.Token] and
+// [Users.Refresh] use it (identity.md section 4). Each operation has an MSAL client of
+// its own. MSAL's cache is given to it without access tokens, which are kept beside it
+// with their end by our own clock; so a refresh is always exactly one request. What
+// stands between MSAL and the network, and why, is said at exchange.
+//
+// # What both share
+//
+// ENTRA_AUTHORITY may be http on loopback only. azidentity and MSAL refuse http, so
+// they are given the https form and a transport that sends that one host plain http
+// (identity.md section 4). Discovery documents are kept for a day.
+//
+// Errors are *TokenError: what Entra said in codes, never in its text, which names the
+// app and the person, and never with a token or secret; and *SignInError, what we
+// refuse ourselves.
 //
 // # Guessed
 //
 // The audiences of federated credentials in other clouds than the public one
 // (see ManagedIdentity). That Entra's discovery document answers an unknown
-// tenant with the same JSON as the token endpoint (contract 13.5).
+// tenant with the same JSON as the token endpoint (contract 13.5). That Entra redeems
+// a code without offline_access where the browser left without it. That scope names
+// Graph's permissions short or with Graph's origin. That a permission which another one
+// holds has to be granted by its own name to be asked for in a refresh.
 package identity
 
 import (

@@ -32,8 +32,9 @@ type signingKey struct {
 
 // keyStore keeps Entra's public keys, per address.
 type keyStore struct {
-	client *http.Client
-	now    func() time.Time
+	client  *http.Client
+	now     func() time.Time
+	timeout time.Duration
 
 	flights singleflight.Group
 	mu      sync.Mutex
@@ -45,12 +46,12 @@ type keySet struct {
 	fetched time.Time             // by keyStore.now
 }
 
-func newKeyStore(client *http.Client, now func() time.Time) *keyStore {
-	return &keyStore{client: client, now: now, sets: map[string]keySet{}}
+func newKeyStore(client *http.Client, now func() time.Time, timeout time.Duration) *keyStore {
+	return &keyStore{client: client, now: now, timeout: timeout, sets: map[string]keySet{}}
 }
 
 // find returns the key with an id at an address; ok is false where there is none. The
-// error says that the keys could not be fetched.
+// error says that the keys could not be fetched; a key of yesterday is given with it.
 func (s *keyStore) find(ctx context.Context, address, kid string) (k signingKey, ok bool, err error) {
 	s.mu.Lock()
 	set, known := s.sets[address]
@@ -59,7 +60,11 @@ func (s *keyStore) find(ctx context.Context, address, kid string) (k signingKey,
 	if k, ok = set.keys[kid]; known && age < keysLife && (ok || age < keysPause) {
 		return k, ok, nil
 	}
-	got, err, _ := s.flights.Do(address, func() (any, error) { return s.fetch(ctx, address) })
+	got, err, _ := s.flights.Do(address, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout) // others may wait for it
+		defer cancel()
+		return s.fetch(ctx, address)
+	})
 	if err != nil {
 		return k, ok, err
 	}

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
@@ -14,6 +15,15 @@ type Redemption struct {
 	Scopes                               []string
 	Code                                 string
 }
+
+// String hides code and verifier from logs.
+func (Redemption) String() string { return "redemption" }
+
+// GoString hides code and verifier from %#v.
+func (Redemption) GoString() string { return "identity.Redemption{}" }
+
+// LogValue hides code and verifier from log/slog.
+func (Redemption) LogValue() slog.Value { return slog.StringValue("redemption") }
 
 // SignedIn is who signed in, verified, and what they granted.
 type SignedIn struct {
@@ -33,6 +43,9 @@ func (SignedIn) String() string { return "signed-in" }
 
 // GoString hides the tokens from %#v.
 func (SignedIn) GoString() string { return "identity.SignedIn{}" }
+
+// LogValue hides the tokens from log/slog.
+func (SignedIn) LogValue() slog.Value { return slog.StringValue("signed-in") }
 
 // Redeem turns a code into a verified person (contract 13.2, 13.4). Its error is a
 // *SignInError where we refuse what came, a *TokenError where nothing came. Nothing is

@@ -93,7 +93,7 @@ func NewUsers(clientID string, credential Credential, opts *UserOptions) (*Users
 	}
 	u.http = newHTTPClient(o.Transport, authority)
 	u.http.Transport = newDocuments(u.http.Transport, u.now, u.timeout)
-	u.keys = newKeyStore(u.http, u.now)
+	u.keys = newKeyStore(u.http, u.now, u.timeout)
 	return u, nil
 }
 
