@@ -52,36 +52,62 @@ func (c consent) decide(ctx context.Context, r *request) answer {
 	return answer{status: http.StatusOK, body: shown(r.organization, known)}
 }
 
-// consentView is how a consent stands, on the wire.
+// consentView is how a consent stands, on the wire: the members of the organisation's
+// state, and those of what is under way.
 type consentView struct {
-	Organization string             `json:"organization"`
-	State        organization.State `json:"state"`
-	// Attempt is the one under way, or waiting for a decision.
-	Attempt *attemptView `json:"attempt,omitempty"`
+	Organization string `json:"organization"`
+	state        organization.State
+	underway
+}
+
+// underway is an attempt to consent, and what it asks of whoever decides.
+type underway struct {
+	Attempt   string     `json:"attempt,omitempty"`
+	StartedAt *time.Time `json:"startedAt,omitempty"`
+	// Failed is why the attempt ended without an offer.
+	Failed  string   `json:"failed,omitempty"`
+	Offered *offered `json:"offered,omitempty"`
 	// Added are permissions that this version needs beyond those consented to.
 	Added []string `json:"added,omitempty"`
 }
 
-type attemptView struct {
-	ID      string     `json:"attempt"`
-	Started time.Time  `json:"startedAt"`
-	Offered *time.Time `json:"offeredAt,omitempty"`
-	Tenant  string     `json:"tenant,omitempty"`
-	Domain  string     `json:"domain,omitempty"`
+// offered is a tenant whose administrator came back, and that waits for a decision.
+type offered struct {
+	Tenant string    `json:"tenant"`
+	Domain string    `json:"domain,omitempty"`
+	At     time.Time `json:"at"`
 	// AdminRole says that the sign-in showed a role that can consent.
 	AdminRole bool `json:"adminRole"`
-	// Shared says that other organisations are bound to the tenant.
-	Shared bool   `json:"shared"`
-	Failed string `json:"failed,omitempty"`
+	// Shared says that other organisations are bound to the tenant, and that no
+	// administrator of it has agreed to one more.
+	Shared bool `json:"shared"`
+}
+
+// MarshalJSON writes the members of all parts as one object.
+func (v consentView) MarshalJSON() ([]byte, error) {
+	members := map[string]any{}
+	type own struct {
+		Organization string `json:"organization"`
+		underway
+	}
+	for _, part := range []any{v.state, own{v.Organization, v.underway}} {
+		text, err := json.Marshal(part)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(text, &members); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(members)
 }
 
 func shown(id string, c engine.Consent) consentView {
-	view := consentView{Organization: id, State: c.State, Added: c.Added}
+	view := consentView{Organization: id, state: c.State, underway: underway{Added: c.Added}}
 	if a := c.State.Attempt; a.ID != "" {
-		view.Attempt = &attemptView{ID: a.ID, Started: a.Started, Tenant: a.Tenant, Domain: a.Domain,
-			AdminRole: a.AdminRole, Shared: a.Shared, Failed: a.Failed}
+		view.Attempt, view.StartedAt, view.Failed = a.ID, &a.Started, a.Failed
 		if a.Pending() {
-			view.Attempt.Offered = &a.Offered
+			view.Offered = &offered{Tenant: a.Tenant, Domain: a.Domain, At: a.Offered, AdminRole: a.AdminRole, Shared: a.Shared}
 		}
 	}
 	return view

@@ -17,8 +17,8 @@ func (w *world) consents() *engine.Engine {
 	return engine.New(engine.Effects{Tables: w.store, Bus: quiet{}, Organizations: fresh{w.orgs}}, &engine.Options{Now: w.clock.Now})
 }
 
-// offered is a world in which an employee without a role came back from Microsoft.
-func offered(t *testing.T) *world {
+// pending is a world in which an employee without a role came back from Microsoft.
+func pending(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t, 0, nil)
 	w.put("acme", `{"profile":"travel"}`)
@@ -34,9 +34,10 @@ func (w *world) decide(body string) reply {
 }
 
 func (w *world) consent(r reply) (view struct {
-	Organization string
-	State        struct{ Tenant, BoundBy, Consent, Evidence *string }
-	Attempt      *attemptView
+	Organization                       string
+	Tenant, BoundBy, Consent, Evidence *string
+	Attempt                            string
+	Offered                            *offered
 }) {
 	w.t.Helper()
 	if err := json.Unmarshal([]byte(r.body), &view); err != nil || r.status != 200 {
@@ -46,22 +47,22 @@ func (w *world) consent(r reply) (view struct {
 }
 
 func TestAPendingConsentIsShownToWhoDecidesIt(t *testing.T) {
-	w := offered(t)
+	w := pending(t)
 	got := w.consent(w.web("GET", "/api/organizations/acme/consent", "", ""))
-	if *got.State.Consent != "pending-approval" || got.State.Tenant != nil || got.Attempt == nil ||
-		got.Attempt.ID != attempt || got.Attempt.Tenant != someTenant || got.Attempt.Domain != "acme.example" || got.Attempt.AdminRole {
-		t.Errorf("got %+v %+v", got, got.Attempt)
+	if got.Organization != "acme" || *got.Consent != "pending-approval" || got.Tenant != nil || got.Attempt != attempt || got.Offered == nil ||
+		got.Offered.Tenant != someTenant || got.Offered.Domain != "acme.example" || got.Offered.AdminRole {
+		t.Errorf("got %+v %+v", got, got.Offered)
 	}
 	w.problem(w.web("GET", "/api/organizations/nobody/consent", "", ""), 404, "not-found")
 }
 
 func TestApprovingBindsAndMayBeRepeated(t *testing.T) {
-	w := offered(t)
+	w := pending(t)
 	w.problem(w.decide(`{"decision":"approve","attempt":"bbcdefghijklmnopqrstuvwxyz"}`), 409, "conflict")
 	for range 2 {
 		got := w.consent(w.decide(`{"decision":"approve","attempt":"` + attempt + `"}`))
-		if *got.State.Consent != "granted" || *got.State.Tenant != someTenant || *got.State.BoundBy != "consent" ||
-			*got.State.Evidence != "callback" || got.Attempt != nil {
+		if *got.Consent != "granted" || *got.Tenant != someTenant || *got.BoundBy != "consent" ||
+			*got.Evidence != "callback" || got.Attempt != "" || got.Offered != nil {
 			t.Errorf("got %+v", got)
 		}
 	}
@@ -69,10 +70,10 @@ func TestApprovingBindsAndMayBeRepeated(t *testing.T) {
 }
 
 func TestRefusingBindsNothingAndMayBeRepeated(t *testing.T) {
-	w := offered(t)
+	w := pending(t)
 	for range 2 {
 		got := w.consent(w.decide(`{"decision":"refuse","attempt":"` + attempt + `"}`))
-		if *got.State.Consent != "none" || got.State.Tenant != nil || got.Attempt != nil {
+		if *got.Consent != "none" || got.Tenant != nil || got.Attempt != "" {
 			t.Errorf("got %+v", got)
 		}
 	}
@@ -80,13 +81,13 @@ func TestRefusingBindsNothingAndMayBeRepeated(t *testing.T) {
 }
 
 func TestATenantThatTheSettingsNoLongerExpectIsNotApproved(t *testing.T) {
-	w := offered(t)
+	w := pending(t)
 	w.put("acme", `{"profile":"travel","tenant":{"expected":"11111111-2222-3333-4444-555555555555"}}`)
 	w.problem(w.decide(`{"decision":"approve","attempt":"`+attempt+`"}`), 409, "conflict")
 }
 
 func TestADecisionThatSaysNothingIsRefused(t *testing.T) {
-	w := offered(t)
+	w := pending(t)
 	for body, want := range map[string]string{
 		`[]`:                                  " syntax",
 		`{}`:                                  "/decision required, /attempt required",

@@ -200,7 +200,7 @@ func (d *decoder) faulty(member string) bool {
 func (d *decoder) unknown(known ...string) {
 	for _, name := range slices.Sorted(maps.Keys(d.members)) {
 		if !slices.Contains(known, name) {
-			d.fault(name, "unknown-member", "There is no such member.")
+			d.faults = append(d.faults, problem.Fault{Pointer: "/" + problem.Escape(name), Code: "unknown-member", Detail: "There is no such member."})
 		}
 	}
 }

@@ -233,13 +233,14 @@ func (o Organization) DecideConsent(attempt string, approve bool, at time.Time) 
 // bindOffered makes the organisation its offer's tenant's. A consent that was
 // limited in Exchange is granted only when probes have shown the limits.
 func (o Organization) bindOffered(at time.Time) Organization {
-	s := State{Tenant: o.State.Attempt.Tenant, BoundBy: BoundByConsent, Consent: ConsentGranted, Evidence: EvidenceCallback,
-		ConsentedAt: at.UTC().Truncate(time.Second), GrantedScopes: o.State.Attempt.Scopes, PermissionSet: PermissionSet,
-		RecoveredAt: o.State.RecoveredAt, BoundAttempt: o.State.Attempt.ID, AdminTenant: o.State.AdminTenant, Decided: o.State.Decided}
+	offer := o.State.Attempt
+	s := &o.State // what else it says stays
+	s.Tenant, s.BoundBy, s.BoundAttempt, s.ConsentedAt = offer.Tenant, BoundByConsent, offer.ID, at.UTC().Truncate(time.Second)
+	s.Consent, s.Evidence, s.GrantedScopes, s.PermissionSet = ConsentGranted, EvidenceCallback, offer.Scopes, PermissionSet
+	s.Attempt, s.Doubt = Attempt{}, Doubt{}
 	if o.Consent == "scoped" {
-		s.Consent, s.Evidence, s.PermissionSet, s.GrantedScopes = ConsentStarted, "", 0, nil
+		s.Consent, s.Evidence, s.GrantedScopes, s.PermissionSet = ConsentStarted, "", nil, 0
 	}
-	o.State = s
 	return o
 }
 

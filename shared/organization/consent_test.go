@@ -316,6 +316,30 @@ func TestAConsentToAnOlderSetIsOutdatedAndWorksOn(t *testing.T) {
 	}
 }
 
+func TestAnotherPermissionNeedsAnotherConsent(t *testing.T) {
+	o, _ := organisation(t, `{"profile":"travel","tenant":{"expected":"`+acme+`"}}`).OfferConsent(confirmed(acme), noon)
+	same, err := o.Replace(organisation(t, `{"profile":"travel","sync":true}`))
+	if err != nil || same.State.Consent != "granted" {
+		t.Errorf("another setting: %v, %+v", err, same.State)
+	}
+	next, err := o.Replace(organisation(t, `{"profile":"training"}`))
+	if err != nil || next.State.Consent != "consent-outdated" || next.State.Tenant != acme {
+		t.Errorf("another permission: %v, %+v", err, next.State)
+	}
+	byHand, _ := organisation(t, `{"profile":"travel"}`).Bind(acme, noon)
+	if next, err := byHand.Replace(organisation(t, `{"profile":"training"}`)); err != nil || next.State.Consent != "granted" {
+		t.Errorf("bound by the operator: %v, %+v", err, next.State)
+	}
+}
+
+func TestABindingKeepsWhatElseIsKnown(t *testing.T) {
+	o := organisation(t, `{"profile":"travel","tenant":{"expected":"`+acme+`"}}`)
+	o.State.Removing, o.State.RecoveredAt = true, noon
+	if o, _ = o.OfferConsent(confirmed(acme), noon); !o.State.Removing || !o.State.RecoveredAt.Equal(noon) {
+		t.Errorf("%+v", o.State)
+	}
+}
+
 func TestWhatIsAskedForIsTheUnionOfTheTenantsOrganisations(t *testing.T) {
 	need := func(document string, directions ...connection.Direction) organization.Need {
 		return organization.Need{Organization: organisation(t, document), Directions: directions}

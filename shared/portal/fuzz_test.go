@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -48,6 +49,9 @@ func FuzzLink(f *testing.F) {
 // has an attempt: no sign-in is begun elsewhere than at a GUID, nothing is bound,
 // and nothing of it gets into a header.
 func FuzzConsentCallback(f *testing.F) {
+	s := newSite(f)
+	admin := s.browser()
+	page := admin.enter(s.link(state.EntraAdmin, nil))
 	f.Add("admin_consent=True&tenant="+contoso, true)
 	f.Add("error=access_denied&error_description=AADSTS65004%3A%0d%0aSet-Cookie:%20x", true)
 	f.Add("tenant=common", true)
@@ -56,10 +60,12 @@ func FuzzConsentCallback(f *testing.F) {
 	f.Add("tenant=../"+contoso+"&error", true)
 	f.Add("%zz;;", true)
 	f.Fuzz(func(t *testing.T, query string, genuine bool) {
-		s := newSite(t)
+		s.t, page.t = t, t
 		b := s.browser()
+		s.entra.leaves, s.entra.consents, s.entra.redeemed = nil, nil, nil
 		if genuine {
-			q := b.press(b.enter(s.link(state.EntraAdmin, nil)), "Continue to Microsoft").away("adminconsent")
+			b.cookies = maps.Clone(admin.cookies)
+			q := b.press(page, "Continue to Microsoft").away("adminconsent")
 			query = "state=" + q.Get("state") + "&" + query
 		}
 		r := httptest.NewRequest(http.MethodGet, publicURL+"/api/consent/callback", nil)

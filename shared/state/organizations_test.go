@@ -323,3 +323,126 @@ func TestACachedOrganisationIsAtMostFifteenSecondsOld(t *testing.T) {
 		t.Errorf("a clock set back keeps old rows: %v", err)
 	}
 }
+
+const acmeTenant = "3d5c2d4e-90fe-4f5c-8f1e-9f6a6f2f7a01"
+
+// identity.md section 2: credentials are keyed by (tenant, consent version).
+func TestANewConsentIsAnotherVersionOfItsTenant(t *testing.T) {
+	s, r, clock := organizations()
+	cached := state.NewCachedOrganizations(s, clock.Now)
+	put(t, s, "acme", `{"profile":"training"}`)
+	put(t, s, "sister", `{"profile":"training"}`)
+	see := func() string {
+		t.Helper()
+		clock.now = clock.now.Add(time.Minute)
+		for _, id := range []string{"acme", "sister"} {
+			if _, err := cached.Organization(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reads := r.reads
+		version := cached.ConsentVersion(acmeTenant)
+		if r.reads != reads {
+			t.Error("the version was read from a table")
+		}
+		return version
+	}
+	bind := func(id, to string) {
+		t.Helper()
+		if _, err := s.Bind(t.Context(), id, to, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v := see(); v != "" {
+		t.Errorf("nobody consented: %q", v)
+	}
+	bind("acme", acmeTenant)
+	first := see()
+	if again := see(); first == "" || again != first {
+		t.Errorf("%q, then %q", first, again)
+	}
+	bind("sister", acmeTenant)
+	second := see()
+	if second == first {
+		t.Error("another organisation's consent is no other version")
+	}
+	bind("sister", "")
+	if v := see(); v != second {
+		t.Errorf("back to %q from %q: an older token would be taken again", v, second)
+	}
+	if v := cached.ConsentVersion("another"); v != "" {
+		t.Errorf("of an unknown tenant: %q", v)
+	}
+}
+
+func TestTheOrganisationsOfATenantAreThoseBoundToItNow(t *testing.T) {
+	s, r, _ := organizations()
+	for _, id := range []string{"a", "b", "c"} {
+		put(t, s, id, `{"profile":"training"}`)
+		if _, err := s.Bind(t.Context(), id, acmeTenant, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Bind(t.Context(), "b", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), "c", func(string) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	// A kill between the index and the organisation leaves no organisation out.
+	put(t, s, "d", `{"profile":"training"}`)
+	r.before = func(_ string, c state.Change) error {
+		if c.Entity.Partition == "d" {
+			return errors.New("killed")
+		}
+		return nil
+	}
+	if _, err := s.Bind(t.Context(), "d", acmeTenant, ""); err == nil {
+		t.Fatal("it was not killed")
+	}
+	r.before = nil
+	found := func() (ids []string) {
+		t.Helper()
+		all, err := s.OfTenant(t.Context(), acmeTenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range all {
+			ids = append(ids, o.ID)
+		}
+		return ids
+	}
+	if got := found(); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("found %v", got)
+	}
+	if _, err := s.Bind(t.Context(), "d", acmeTenant, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := found(); !slices.Equal(got, []string{"a", "d"}) {
+		t.Errorf("found %v", got)
+	}
+}
+
+func TestWhatIsUnderWayComesBack(t *testing.T) {
+	s, _, clock := organizations()
+	put(t, s, "acme", `{"profile":"travel"}`)
+	want := organization.State{Consent: "pending-approval", AdminTenant: acmeTenant, BoundAttempt: "x",
+		Attempt: organization.Attempt{ID: "a", Started: clock.now, Tenant: acmeTenant, Domain: "acme.example", Offered: clock.now, AdminRole: true, Scopes: []string{"User.Read"}},
+		Decided: organization.Decision{Attempt: "b", Approve: true, At: clock.now},
+		Doubt:   organization.Doubt{Since: clock.now, Seen: []organization.Seen{{Lane: "l", Sign: organization.SignRefused, Good: true}}}}
+	_, err := s.Change(t.Context(), "acme", func(o *organization.Organization, _ string) (organization.Organization, error) {
+		next := o.Clone()
+		next.State = want
+		return next, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, _, err := s.Get(t.Context(), "acme")
+	if diff := cmp.Diff(want, o.State); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if shown, err := o.MarshalJSON(); err != nil || strings.Contains(string(shown), "acme.example") {
+		t.Errorf("%v, a GET of the organisation shows %s", err, shown)
+	}
+}
