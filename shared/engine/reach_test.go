@@ -130,7 +130,9 @@ func TestEveryMailboxIsCalledInTheNameOfWhoseItIs(t *testing.T) {
 
 // What a failure of a token or mailbox comes to; "" waits.
 func TestWhyAFailureOfAConnectionEndsInAFile(t *testing.T) {
-	token := func(code string, number, status int) *graph.Error { return graph.ClassifyToken(code, []int{number}, status) }
+	token := func(code string, number, status int) *graph.Error {
+		return graph.ClassifyToken(code, []int{number}, status)
+	}
 	for _, test := range []struct {
 		err *graph.Error
 		why string
