@@ -128,7 +128,7 @@ func (v *visit) unfinished(ctx context.Context, d *appsPage) error {
 		return nil
 	}
 	d.Unfinished = f.Created
-	d.ConsentLink, err = v.consentLink(ctx)
+	d.ConsentLink, err = v.consentLink(ctx, false, v.session.Email)
 	return err
 }
 

@@ -71,7 +71,7 @@ func (v *visit) showEnd(ctx context.Context, f state.Flow, j journey) Answer {
 	d := v.ended(f, j)
 	if helps(d.Ending) {
 		var err error
-		if d.ConsentLink, err = v.consentLink(ctx); err != nil {
+		if d.ConsentLink, err = v.consentLink(ctx, true, j.Email); err != nil {
 			return v.broken(err)
 		}
 	}
@@ -79,7 +79,7 @@ func (v *visit) showEnd(ctx context.Context, f state.Flow, j journey) Answer {
 }
 
 func (v *visit) showWaiting(ctx context.Context, f state.Flow, j journey) Answer {
-	link, err := v.consentLink(ctx)
+	link, err := v.consentLink(ctx, false, j.Email)
 	if err != nil {
 		return v.broken(err)
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/identity"
+	"github.com/calbridge/calbridge/shared/link"
+	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -176,12 +178,12 @@ func (v *visit) choices(checked choice) []startChoice {
 }
 
 func (v *visit) showStart(ctx context.Context, s start) Answer {
-	link, err := v.consentLink(ctx)
+	forward, err := v.consentLink(ctx, false, v.session.Email)
 	if err != nil {
 		return v.broken(err)
 	}
 	d := startPage{Action: v.portal.base + "connect/start", Grant: v.session.ID, Rooms: s.Kind == kindRooms,
-		Permissions: s.permissions(), Email: v.session.Email, Require: v.org.AddressMatch != "warn", ConsentLink: link}
+		Permissions: s.permissions(), Email: v.session.Email, Require: v.org.AddressMatch != "warn", ConsentLink: forward}
 	if s.Tenant != identity.Organizations {
 		d.Tenant = s.Tenant
 	}
@@ -213,8 +215,10 @@ func (p *Portal) startPath(grant, connection string, c choice) string {
 }
 
 // consentLink is the link that an Entra admin can be sent (R4): the one of the
-// organisation that lives longest, "" where there is none.
-func (v *visit) consentLink(ctx context.Context) (string, error) {
+// organisation that lives longest. Where there is none it is made, if anybody can need
+// it: certain says that Microsoft has asked for an administrator; else it is not where
+// one has allowed it for everybody already. by is who asks.
+func (v *visit) consentLink(ctx context.Context, certain bool, by string) (string, error) {
 	links, err := v.portal.deps.Links.Of(ctx, v.org.ID, state.EntraAdmin)
 	if err != nil {
 		return "", err
@@ -225,8 +229,13 @@ func (v *visit) consentLink(ctx context.Context) (string, error) {
 			best = l
 		}
 	}
-	if best.ID == "" {
+	allowed := v.org.State.Consent == organization.ConsentGranted && v.org.Accounts != "any"
+	switch {
+	case best.ID != "":
+		return v.portal.deps.Keys.URL(v.portal.opts.PublicURL, best.ID, best.Role), nil
+	case allowed && !certain:
 		return "", nil
 	}
-	return v.portal.deps.Keys.URL(v.portal.opts.PublicURL, best.ID, best.Role), nil
+	made, err := v.portal.deps.Issuer.Issue(ctx, link.Request{Organization: v.org.ID, Role: state.EntraAdmin, By: by, Life: link.Life(state.EntraAdmin)})
+	return made.URL, err
 }

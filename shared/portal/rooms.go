@@ -43,7 +43,7 @@ func (p *Portal) showRooms(ctx context.Context, v *visit) Answer {
 		d.SignedIn, d.At = j.Account.Name, f.Used
 	case f.Used.IsZero() && away >= unfinishedAfter:
 		d.Unfinished = f.Created
-		if d.ConsentLink, err = v.consentLink(ctx); err != nil {
+		if d.ConsentLink, err = v.consentLink(ctx, false, v.session.Email); err != nil {
 			return v.broken(err)
 		}
 	}

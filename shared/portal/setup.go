@@ -20,6 +20,7 @@ import (
 
 // Issuer makes links; *link.Issuer does. Replace ends those of the role that were made before.
 type Issuer interface {
+	Issue(ctx context.Context, r link.Request) (link.Issued, error)
 	Replace(ctx context.Context, r link.Request) (link.Issued, error)
 }
 
