@@ -181,11 +181,28 @@ func (h *history) checkRest(booking, user string, r *revision) {
 				h.Fatalf("I1: %s is %s/%s, yet an event lives in %s that nobody knows of (row %q in %+v, look %+v)",
 					name, row.State, row.Reason, home.Mailbox, row.Event, row.Home, row.Look)
 			}
-			if row.State == "written" && (e.Subject != r.title || home.Mailbox != h.target(user)) {
-				h.Fatalf("I2: %s is written, yet %q lives in %s, want %q in %s", name, e.Subject, home.Mailbox, r.title, h.target(user))
+			if row.State == "written" && e.Subject != r.title {
+				h.Fatalf("I2: %s is written, yet %q lives in %s, want %q", name, e.Subject, home.Mailbox, r.title)
+			}
+			if row.State == "written" && h.isOpen(user) && home.Mailbox != h.target(user) {
+				h.Fatalf("R6: %s lives in %s, the primary account is %s", name, home.Mailbox, h.target(user))
 			}
 		}
 	}
+}
+
+// isOpen reports whether somebody's primary account can be written now. What was
+// written before one closed stays written, wherever it is.
+func (h *history) isOpen(user string) bool {
+	for _, c := range h.connections(user) {
+		if !c.Primary {
+			continue
+		}
+		u, err := h.w.Exchange.User(c.Account.Tenant, c.Mailbox)
+		return err == nil && u.State == exchange.Ready && c.State == connection.Connected && c.Writes() &&
+			h.dead[c.Email] == "" && h.w.Org.Sync && h.w.Org.Module
+	}
+	return false
 }
 
 func (h *history) isOurs(booking, user string, e exchange.Event) bool {
