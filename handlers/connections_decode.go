@@ -55,7 +55,7 @@ func (m *members) text(name string, limit int) *string {
 	case !ok:
 		m.fault("/"+name, "type", "This must be a string.")
 	case utf8.RuneCountInString(text) > limit:
-		m.fault("/"+name, "length", fmt.Sprintf("This must be at most %d characters.", limit))
+		m.fault("/"+name, "too-long", fmt.Sprintf("This must be at most %d characters.", limit))
 	default:
 		return &text
 	}
@@ -119,8 +119,12 @@ func (m *members) calendars() *[]connection.Calendar {
 		return nil
 	}
 	list, ok := v.([]any)
-	if !ok || len(list) > maxCalendars {
-		m.fault("/calendars", "type", fmt.Sprintf("This must be a list of at most %d calendars.", maxCalendars))
+	switch {
+	case !ok:
+		m.fault("/calendars", "type", "This must be a list of calendars.")
+		return nil
+	case len(list) > maxCalendars:
+		m.fault("/calendars", "too-many", fmt.Sprintf("These may be at most %d calendars.", maxCalendars))
 		return nil
 	}
 	out := make([]connection.Calendar, len(list))

@@ -186,8 +186,9 @@ func TestFaultsOfConnectionDocumentsAreAllNamed(t *testing.T) {
 		`{"direction":"sideways"}`:    {"/direction value"},
 		`{"direction":7,"primary":1}`: {"/direction type", "/primary type"},
 		`{"scope":"all"}`:             {"/scope value"},
-		`{"calendar":"` + long + `"}`: {"/calendar length"},
+		`{"calendar":"` + long + `"}`: {"/calendar too-long"},
 		`{"calendars":{}}`:            {"/calendars type"},
+		`{"calendars":[` + strings.Repeat("7,", 50) + `7]}`:       {"/calendars too-many"},
 		`{"calendars":[{"id":""},7,{"id":"a"},{"id":"a","x":1}]}`: {"/calendars/0/id required", "/calendars/1 type", "/calendars/3/x unknown-member", "/calendars/3/id duplicate"},
 	} {
 		_, faults := decodeConnectionChange([]byte(body))

@@ -55,6 +55,10 @@ func TestTheAnswersOfTheDocumentsAreOurs(t *testing.T) {
 		switch {
 		case strings.Contains(block, `"ledger"`):
 			to, seen["ledger"] = &engine.Status{}, true
+		case strings.Contains(block, `"urn:calbridge:problem:scope-missing"`):
+			to, seen["scope-missing"] = &document{}, true
+		case strings.Contains(block, `"lapses"`):
+			to, seen["connection"] = &engine.ConnectionPage{}, true
 		case strings.Contains(block, `"messageId"`) && strings.Contains(block, `"faults"`):
 			to, seen["rejected"] = &engine.Lying{}, true
 		case strings.Contains(block, `"messageId"`):
@@ -68,7 +72,7 @@ func TestTheAnswersOfTheDocumentsAreOurs(t *testing.T) {
 			t.Errorf("%v in %s", err, block)
 		}
 	}
-	if len(seen) != 3 {
-		t.Errorf("shown are %v, want ledger, rejected and dead letters", seen)
+	if len(seen) != 5 {
+		t.Errorf("shown are %v, want ledger, rejected, dead letters, connection and scope-missing", seen)
 	}
 }
