@@ -62,7 +62,12 @@ func run(ctx context.Context, environment func(string) (string, bool), out io.Wr
 	if err != nil {
 		return err
 	}
+	links, err := player.Walk(ctx)
+	if err != nil {
+		return err
+	}
 	player.Show()
+	player.ShowLinks(links)
 	if len(differences) > 0 {
 		fmt.Fprintf(out, "\nNot as expected:\n  %s\n", strings.Join(differences, "\n  "))
 	}
