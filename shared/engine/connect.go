@@ -63,11 +63,7 @@ func (e *Engine) Connect(ctx context.Context, c connection.Connection, sealed []
 }
 
 func (e *Engine) connect(ctx context.Context, c connection.Connection, sealed []byte) (state.Stored, error) {
-	org, err := e.orgs.Organization(ctx, c.Organization)
-	if err != nil {
-		return state.Stored{}, err
-	}
-	if err := connectable(org, c); err != nil {
+	if err := e.mayConnect(ctx, c); err != nil {
 		return state.Stored{}, err
 	}
 	c = e.confirmed(c, len(sealed) > 0)
@@ -86,6 +82,23 @@ func (e *Engine) connect(ctx context.Context, c connection.Connection, sealed []
 		return state.Stored{}, err
 	}
 	return stored, nil
+}
+
+// mayConnect refuses as connectable does, but only by an organisation as it is now: the
+// tenant may have been bound this very second, and settings are cached.
+func (e *Engine) mayConnect(ctx context.Context, c connection.Connection) error {
+	org, err := e.orgs.Organization(ctx, c.Organization)
+	if err == nil {
+		err = connectable(org, c)
+	}
+	if err == nil {
+		return nil
+	}
+	fresh, _, missing := e.consents.Get(ctx, c.Organization)
+	if missing != nil {
+		return err
+	}
+	return connectable(fresh, c)
 }
 
 // connectable refuses what no confirmation makes right (R1, R2, I7).
@@ -167,7 +180,7 @@ var errKnownAccount = errors.New("the account is connected already")
 func renewed(was, c connection.Connection) connection.Connection {
 	next := c
 	next.ID, next.Primary, next.Created = was.ID, was.Primary, was.Created
-	next.Lapses, next.Policy, next.Told, next.Followed = was.Lapses, was.Policy, was.Told, was.Followed
+	next.Lapses, next.Policy, next.Told, next.Followed, next.Kept = was.Lapses, was.Policy, was.Told, was.Followed, was.Kept
 	if len(next.Calendars) == 0 {
 		next.Calendars = was.Calendars
 	}

@@ -17,7 +17,7 @@ import (
 // person's calendar follows, the people row says how they stand, the token is on the
 // agenda of those to keep alive, what is disconnected goes, and one connection is
 // primary. All of it is computed from the rows as they are, so it may be repeated, and
-// each connection remembers what was done for it (Told, Followed).
+// each connection remembers what was done for it (Told, Followed, Kept).
 //
 // Whoever changes connections sends a task move, for later, before the change is
 // stored, and lets everything follow at once after it. So a change of which nothing
@@ -86,7 +86,8 @@ func (e *Engine) followOnce(ctx context.Context, organization string, lane key.K
 func (e *Engine) followConnection(ctx context.Context, row state.Stored, lane key.Key) error {
 	c := row.Connection
 	told, way := toldID(c), wayOf(c)
-	if c.Told == told && c.Followed == way {
+	unkept := c.Delegated && !c.Kept.Equal(c.SignedIn)
+	if c.Told == told && c.Followed == way && !unkept {
 		return nil
 	}
 	if c.Told != told {
@@ -100,12 +101,12 @@ func (e *Engine) followConnection(ctx context.Context, row state.Stored, lane ke
 			return err
 		}
 	}
-	if c.Delegated && way != c.Followed {
+	if unkept {
 		if err := e.due.AddKeepAlive(ctx, refreshAt(c.ID, e.now()), c.Organization, lane, c.ID); err != nil {
 			return err
 		}
 	}
-	c.Told, c.Followed = told, way
+	c.Told, c.Followed, c.Kept = told, way, c.SignedIn
 	_, err := e.connections.Put(ctx, c, nil, row.ETag)
 	return err
 }

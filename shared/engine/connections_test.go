@@ -425,3 +425,33 @@ func TestASummaryCountsPeopleByStateAndCause(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+func TestWhoConnectsRightAfterTheTenantWasBoundIsNotRefusedForACache(t *testing.T) {
+	r := newRig(t, "travel")
+	bound := r.org
+	_, err := state.NewOrganizations(r.tables, func() time.Time { return r.now }).Change(t.Context(), acme,
+		func(*organization.Organization, string) (organization.Organization, error) { return bound, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.org = r.org.Unbind() // as it was, and as the cache has it
+	r.connect("aino", "work", connection.Up)
+}
+
+// The organisation's admin signs in, and that binds the tenant; their own calendar is
+// connected in the same breath, when what is cached of the organisation is older.
+func TestACalendarIsConnectedInTheMomentThatItsTenantIsBound(t *testing.T) {
+	r := newRig(t, "travel")
+	organizations := state.NewOrganizations(r.tables, func() time.Time { return r.now })
+	if _, err := organizations.ChangeAfter(t.Context(), acme, func(*organization.Organization, string) (organization.Organization, error) { return r.org, nil }, nil); err != nil {
+		t.Fatal(err)
+	}
+	x, err := r.sign("aino", "work", connection.Up)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.org.State = organization.State{} // what is cached
+	if _, err := r.engine().Connect(t.Context(), x, []byte("sealed")); err != nil {
+		t.Error(err)
+	}
+}

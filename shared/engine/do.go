@@ -104,9 +104,14 @@ func (t *turn) observe(as graph.Access, err *graph.Error) {
 	}
 }
 
-// tellFailures tells of connections that failed, before the results are published: a
+// tellFailures tells of the app's credential and of connections that failed, before the results are published: a
 // dead link is to be known at once (T8), and the next turn goes by what is stored.
 func (t *turn) tellFailures(ctx context.Context) error {
+	if t.credential != nil {
+		if err := t.raise(ctx, credentialIncident(t.credential)); err != nil {
+			return err
+		}
+	}
 	for _, c := range t.reach.all {
 		failure := t.failures[accessOf(t.lane, c)]
 		if failure == nil {

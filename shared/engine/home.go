@@ -205,6 +205,9 @@ func (t *turn) fail(s *slot, home state.Home, err *graph.Error) {
 			t.refuse(s, err.Reason)
 			return
 		}
+		if fateOf(err) == graph.FateCredential {
+			t.credential = err
+		}
 		s.fate, s.surely = postponed, true
 	default:
 		s.fate, s.surely = postponed, err.Status == 0 && !err.Unanswered

@@ -19,8 +19,11 @@ import (
 
 const (
 	incidentSeen = 10 * time.Minute // between two notes that it goes on
-	incidentOver = 3 * time.Hour    // without being seen; keep-alives would see it every hour
+	incidentOver = 25 * time.Hour   // without being seen: a single connection sees it once a day
 )
+
+// credentialCode is the alert of a fault of the app's own credential.
+const credentialCode = "app-credential"
 
 // incident is something to alert of.
 type incident struct {
@@ -31,7 +34,7 @@ type incident struct {
 // credentialIncident is a fault of the app's own credential (identity.md section 4).
 func credentialIncident(failure *graph.Error) incident {
 	words := graph.FindCode(graph.FromEntra, failure.Status, failure.Code, numbersOf(failure)...).Words
-	return incident{"app-credential", words.Sentence + " " + words.Next}
+	return incident{credentialCode, words.Sentence + " " + words.Next}
 }
 
 // raise alerts of an incident unless that was done. The alert goes first: a kill after
@@ -66,16 +69,33 @@ func (e *Engine) watchIncidents(ctx context.Context) error {
 		if e.now().Sub(x.Last) < incidentOver || strings.HasPrefix(x.Code, certificateCode) {
 			continue // a certificate's ends with the certificate: the next one has its own
 		}
-		alert := outboundAlert(x.Code, "over", "It has not been seen any more.")
-		alert.ID = key.UUID(fmt.Sprintf("alert/%s/%s/over", x.Code, x.Since.Format(time.RFC3339)))
-		if err := e.send(ctx, queue.Changes, message(alert.Event(e.origin("")))); err != nil {
-			return err
-		}
-		if err := e.incidents.Over(ctx, x.Code); err != nil {
+		if err := e.endIncident(ctx, x); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// credentialWorks takes that Entra has accepted the app's credential: a token was given.
+func (e *Engine) credentialWorks(ctx context.Context) error {
+	x, err := e.incidents.Get(ctx, credentialCode)
+	if errors.Is(err, state.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return e.endIncident(ctx, x)
+}
+
+// endIncident tells that an incident is over, and forgets it.
+func (e *Engine) endIncident(ctx context.Context, x state.Incident) error {
+	alert := outboundAlert(x.Code, "over", "It has not been seen any more.")
+	alert.ID = key.UUID(fmt.Sprintf("alert/%s/%s/over", x.Code, x.Since.Format(time.RFC3339)))
+	if err := e.send(ctx, queue.Changes, message(alert.Event(e.origin("")))); err != nil {
+		return err
+	}
+	return e.incidents.Over(ctx, x.Code)
 }
 
 const certificateCode = "certificate-expiring"

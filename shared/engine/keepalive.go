@@ -115,7 +115,7 @@ func (e *Engine) keepAlive(ctx context.Context, organization string, id key.Key)
 	if err := e.refresher.Refresh(call, c); err != nil {
 		return e.refreshFailed(ctx, c, err)
 	}
-	if err := e.connectionRefreshed(ctx, c); err != nil {
+	if err := errors.Join(e.credentialWorks(ctx), e.connectionRefreshed(ctx, c)); err != nil {
 		return err
 	}
 	if c.State == connection.Unreachable {

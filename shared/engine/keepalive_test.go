@@ -3,9 +3,12 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/calbridge/calbridge/local/m365/exchange"
+	"github.com/calbridge/calbridge/local/world"
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
@@ -35,9 +38,14 @@ func TestEveryConnectionIsRefreshedOnceADay(t *testing.T) {
 		ids = append(ids, r.connect(fmt.Sprint("u", i), fmt.Sprint("a", i), connection.Up).ID)
 	}
 	r.connect("u0", "a0", connection.Up) // again: no second chain
+	ids = append(ids, r.connect("u1", "second", connection.Down).ID)
+	paused := r.connect("u2", "third", connection.Down)
+	r.fail(paused, revoked)
+	r.connect("u2", "third", connection.None) // what is paused is kept alive too
+	ids = append(ids, paused.ID)
 	r.hours(24)
 	for day := range 3 {
-		if len(r.refreshes) != 30*(day+1) {
+		if len(r.refreshes) != 32*(day+1) {
 			t.Errorf("%d refreshes after %d days, want one a day of each", len(r.refreshes), day+1)
 		}
 		r.hours(24)
@@ -256,9 +264,54 @@ func TestTheOperatorIsAlertedOfOurOwnCredentialOnceAndWhenItIsOver(t *testing.T)
 	}
 	r.hours(24)
 	alerts = r.told("calbridge.alert.v1")
-	if last := alerts[len(alerts)-1]; last.Data.State != "over" {
+	if len(alerts) != 2 || alerts[1].Data.State != "over" {
 		t.Errorf("%+v", alerts)
 	}
+}
+
+func TestACredentialThatNobodyUsesAnyMoreIsOverAfterADay(t *testing.T) {
+	r := newRig(t, "travel")
+	r.fail(r.connect("aino", "work", connection.Up), secret)
+	if err := r.engine().Disconnect(t.Context(), acme, r.all("aino")[0].ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.hours(20)
+	if alerts := r.told("calbridge.alert.v1"); len(alerts) != 1 {
+		t.Fatalf("%+v", alerts)
+	}
+	r.hours(10)
+	if alerts := r.told("calbridge.alert.v1"); len(alerts) != 2 || alerts[1].Data.State != "over" {
+		t.Errorf("%+v", alerts)
+	}
+}
+
+// Also where nobody signs in: a turn of the app's own.
+func TestTheAppsOwnRefusalAlertsTheOperatorAndChangesNoResult(t *testing.T) {
+	w := newWorld(t, exchange.Switches{})
+	revise(t, w, 1, "A")
+	w.Calendar = refusing{w.Calendar}
+	for range 3 {
+		if k := w.Begin(world.Write); k != nil {
+			w.Finish()
+		}
+		w.Advance(time.Minute)
+	}
+	raised := 0
+	for _, m := range w.Broker.Peek(world.Changes) {
+		if m.Subject == "calbridge.alert.v1" && strings.Contains(string(m.Body), `"code":"app-credential"`) {
+			raised++
+		}
+	}
+	if raised != 1 || len(w.Results()) != 0 {
+		t.Errorf("%d alerts and %d results, want one and none", raised, len(w.Results()))
+	}
+}
+
+// refusing is a Graph for which the app gets no token.
+type refusing struct{ graph.Calendar }
+
+func (refusing) Mailbox(context.Context, graph.Access, string) (graph.Mailbox, error) {
+	return graph.Mailbox{}, secret.failure()
 }
 
 func TestACertificateIsToldOfBeforeItEnds(t *testing.T) {

@@ -60,8 +60,10 @@ type turn struct {
 	verdict string
 	// failures are of tokens and mailboxes, one for each access.
 	failures map[graph.Access]*graph.Error
-	slots    []*slot
-	ledger   []state.Entry
+	// credential is a refusal of the app's own credential; nil when there was none.
+	credential *graph.Error
+	slots      []*slot
+	ledger     []state.Entry
 	// left are the owed rows that stand, by key, with their due times.
 	left map[string]time.Time
 	more bool // there are owed rows that were not read
