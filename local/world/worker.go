@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/calbridge/calbridge/local/m365/twin"
 	"github.com/calbridge/calbridge/local/servicebus"
 	"github.com/calbridge/calbridge/shared/engine"
 	"github.com/calbridge/calbridge/shared/graph"
@@ -244,7 +245,11 @@ func (g gatedCalendar) Do(ctx context.Context, as graph.Access, calls []graph.Ca
 		g.inner.Do(ctx, as, calls)
 		return all(calls, lost(errLost))
 	case Delay, DelayKill:
-		g.k.world.late = append(g.k.world.late, func() { g.inner.Do(context.WithoutCancel(ctx), as, calls) })
+		land := func() { g.inner.Do(context.WithoutCancel(ctx), as, calls) }
+		if t, ok := g.inner.(*twin.Twin); ok {
+			land = t.Depart(ctx, as, calls) // a token may die meanwhile
+		}
+		g.k.world.late = append(g.k.world.late, land)
 		results = all(calls, lost(errLost))
 	default:
 		results = g.inner.Do(ctx, as, calls)

@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -65,11 +66,31 @@ type Late struct {
 	Call   graph.Call
 }
 
-func (t *Twin) keep(tenant string, c graph.Call) {
+func (t *Twin) keep(tenant string, c graph.Call) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.number++
 	t.late = append(t.late, Late{t.number, tenant, c})
+	return t.number
+}
+
+// Depart sends calls that are on their way until the returned function lets them
+// land: with the token that the access had when they left, whatever becomes of it.
+func (t *Twin) Depart(ctx context.Context, as graph.Access, calls []graph.Call) (land func()) {
+	if t.ready(ctx, as) != nil {
+		return func() {}
+	}
+	var ids []int
+	for _, c := range calls {
+		if check(c) == "" && t.reaches(as, c.Mailbox) == nil {
+			ids = append(ids, t.keep(as.Tenant, c))
+		}
+	}
+	return func() {
+		for _, id := range ids {
+			t.Land(id)
+		}
+	}
 }
 
 // Late lists the calls on their way, oldest first.

@@ -89,6 +89,28 @@ func TestTwinPassesTheCasesOfPeople(t *testing.T) {
 	})
 }
 
+// A call that left with a token lands, also where the token has died since.
+func TestACallThatLeftLandsWhateverBecomesOfItsToken(t *testing.T) {
+	store := exchange.New(ticking(), exchange.Switches{})
+	world := graphworld.New(t, store, nil)
+	tw := twin.New(store, nil)
+	tw.Grant(graphworld.Own, twin.Account{Tenant: graphworld.Tenant, ObjectID: world.ObjectID()})
+	land := tw.Depart(t.Context(), world.Person(tw).Own, []graph.Call{creation(1)})
+	tw.Fail(graphworld.Own, graph.ClassifyToken("invalid_grant", []int{700082}, 400))
+	if n := len(world.Events(graphworld.Mailbox)); n != 0 {
+		t.Errorf("%d events before it landed", n)
+	}
+	land()
+	if n := len(world.Events(graphworld.Mailbox)); n != 1 {
+		t.Errorf("%d events after it landed", n)
+	}
+	late := tw.Depart(t.Context(), world.Person(tw).Own, []graph.Call{creation(2)})
+	late()
+	if n := len(world.Events(graphworld.Mailbox)); n != 1 {
+		t.Errorf("%d events: a dead token sent a call", n)
+	}
+}
+
 // Every attempt of a connection to reach what is not its account's is refused and
 // listed, whether it names a mailbox, a tenant or an object id.
 func TestTwinListsWhatAConnectionMayNotReach(t *testing.T) {
