@@ -31,6 +31,8 @@ type Change struct {
 	Codes     []string
 	// Code and Text are of calbridge.alert.v1.
 	Code, Text string
+	// Raw is the whole event, as it came.
+	Raw []byte
 }
 
 // Target is one delivery.
@@ -158,7 +160,7 @@ func parse(body []byte) (Change, error) {
 	d := event.Data
 	c := Change{ID: event.ID, Type: event.Type, Organization: organizationOf(event.Source), At: time.Now(), Booking: d.Booking, User: d.User, Room: d.Room,
 		State: d.State, Reason: d.Reason, Revision: d.Revision, Sequence: d.Sequence, EventID: d.EventID,
-		MessageID: d.MessageID, Code: d.Code, Text: d.Message}
+		MessageID: d.MessageID, Code: d.Code, Text: d.Message, Raw: body}
 	for _, f := range d.Faults {
 		c.Pointers, c.Codes = append(c.Pointers, f.Pointer), append(c.Codes, f.Code)
 	}
