@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/engine"
@@ -21,33 +22,60 @@ func (p *Portal) answerConnect(ctx context.Context, v *visit, f state.Flow) Answ
 	if err != nil {
 		return v.broken(err)
 	}
-	answer := v.values.Get("answer")
-	asked := f.Step == stepConfirm || f.Step == stepYes
+	answer, over := v.values.Get("answer"), !v.now.Before(f.Expires)
 	switch {
-	case f.Outcome != "" || !asked || answer != "yes" && answer != "no":
+	case f.Outcome != "" || answer != "yes" && answer != "no":
 		return v.see(here)
-	case answer == "no" && f.Step == stepConfirm:
-		return v.conclude(ctx, f, j, endDeclined)
+	case f.Step == stepYes && answer == "yes" && !over:
+		return v.sayYes(ctx, f, j)
+	case f.Step != stepConfirm:
+		return v.see(here)
 	case answer == "no":
-		return v.see(here)
-	case !v.now.Before(f.Expires):
+		return v.conclude(ctx, f, j, endDeclined)
+	case over:
 		return v.conclude(ctx, f, j, endTimeout)
 	}
+	if f.Kind == kindConnect {
+		if _, t := plan(v.org, j.Role, f.User); t != "" {
+			return v.trouble(t)
+		}
+	}
+	return v.sayYes(ctx, f, j)
+}
+
+// sayYes notes that the person said yes, and carries it out.
+func (v *visit) sayYes(ctx context.Context, f state.Flow, j journey) Answer {
 	s, err := v.secrets(f)
 	if err != nil {
 		return v.broken(err)
 	}
 	if f.Step == stepConfirm {
-		f.Step = stepYes
+		j.Said = v.now
+		f.Step, f.Detail = stepYes, j.encode()
 		f, err = v.keep(ctx, f, &s)
 		if errors.Is(err, state.ErrPrecondition) {
-			return v.see(here)
+			return v.see(v.portal.path(pageAttempt, f.ID))
 		}
 		if err != nil {
 			return v.broken(err)
 		}
 	}
 	return v.carryOut(ctx, f, j, s)
+}
+
+// stopped ends an attempt to which the person said yes and that nobody brought to its
+// end in time: what was stored before we stopped is there.
+func (v *visit) stopped(ctx context.Context, f state.Flow, j journey) Answer {
+	all, err := v.portal.deps.Connections.Connections(ctx, f.Organization, f.User)
+	if err != nil {
+		return v.broken(err)
+	}
+	for _, c := range all {
+		if j.signedIn(c) && !c.SignedIn.Before(f.Used.Truncate(time.Second)) {
+			return v.conclude(ctx, f, j, endConnected)
+		}
+	}
+	return v.conclude(ctx, f, j, endInterrupted)
 }
 
 // carryOut does what was confirmed. It may be repeated.
@@ -65,9 +93,6 @@ func (v *visit) carryOut(ctx context.Context, f state.Flow, j journey, s secrets
 		if j.onlyProof() || v.org.State.Tenant != j.Account.Tenant {
 			return v.conclude(ctx, f, j, endProven)
 		}
-	}
-	if _, t := plan(v.org, j.Role, f.User); t != "" {
-		return v.trouble(t)
 	}
 	if v.org.Accounts != "any" && j.Account.Tenant != v.org.State.Tenant {
 		return v.conclude(ctx, f, j, endOtherTenant)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/engine"
@@ -67,6 +68,8 @@ type journey struct {
 	// Numbers and Correlation are Entra's, of a sign-in that failed.
 	Numbers     []int  `json:"numbers,omitempty"`
 	Correlation string `json:"correlation,omitempty"`
+	// Said is when the person said yes; zero before.
+	Said time.Time `json:"said,omitzero"`
 	// Proof is what the organisation admin's sign-in came to.
 	Proof organization.Outcome `json:"proof,omitempty"`
 }

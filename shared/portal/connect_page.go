@@ -44,6 +44,8 @@ type waitPage struct {
 	Working     bool
 	ConsentLink string
 	Retry       string
+	// Repeat posts "yes" once more, after we stopped half-way; "" where that is not so.
+	Repeat string
 }
 
 // showConnect shows how somebody's attempt to connect stands.
@@ -57,7 +59,9 @@ func (p *Portal) showConnect(ctx context.Context, v *visit, f state.Flow) Answer
 		return v.showEnd(ctx, f, j)
 	case f.Used.IsZero():
 		return v.showWaiting(ctx, f, j)
-	case f.Step == stepYes || f.Step != stepConfirm && v.now.Before(f.Used.Add(workingFor)):
+	case f.Step == stepYes:
+		return v.showSaid(ctx, f, j)
+	case f.Step != stepConfirm && v.now.Before(f.Used.Add(workingFor)):
 		return v.showWorking(f)
 	case f.Step != stepConfirm:
 		return v.conclude(ctx, f, j, endInterrupted)
@@ -85,6 +89,19 @@ func (v *visit) showWaiting(ctx context.Context, f state.Flow, j journey) Answer
 	}
 	return v.page(http.StatusOK, "connect-wait", waitPage{Started: f.Created, Late: !v.now.Before(f.Created.Add(unfinishedAfter)),
 		ConsentLink: link, Retry: v.portal.startPath(f.Session, j.Connection, j.choice())})
+}
+
+// showSaid shows an attempt to which the person said yes: under way, or to be confirmed
+// once more, because we stopped half-way. There is no "no" any more: what was stored
+// is on the page of connected apps.
+func (v *visit) showSaid(ctx context.Context, f state.Flow, j journey) Answer {
+	switch {
+	case !v.now.Before(f.Expires):
+		return v.stopped(ctx, f, j)
+	case v.now.Before(j.Said.Add(workingFor)):
+		return v.showWorking(f)
+	}
+	return v.page(http.StatusOK, "connect-wait", waitPage{Started: f.Created, Repeat: v.portal.path(pageAttempt, f.ID, "answer")})
 }
 
 // showWorking says that it is being done, and looks again.

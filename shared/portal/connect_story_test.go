@@ -421,3 +421,66 @@ func TestWhatIsSwitchedOffMeanwhileIsNotConnected(t *testing.T) {
 		}
 	}
 }
+
+// We stop after the person said yes: pressing again brings it to its end, and it is
+// known what was stored before.
+func TestWhatWasConfirmedIsBroughtToItsEnd(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		stored bool
+		finish func(*site, *browser, shown) shown
+		title  string
+		left   int
+	}{
+		{"says yes again", false, func(s *site, b *browser, q shown) shown {
+			b.get(q.path).is(200, "One moment")
+			s.now = s.now.Add(workingFor)
+			return b.press(b.get(q.path).is(200, "It stopped half-way"), "Continue", "answer", "yes")
+		}, "Your calendar is connected", 1},
+		{"says yes again, all was stored", true, func(s *site, b *browser, q shown) shown {
+			return b.press(q, "Yes, connect it", "answer", "yes")
+		}, "Your calendar is connected", 1},
+		{"says no, too late", true, func(s *site, b *browser, q shown) shown {
+			b.press(q, "Yes, connect it", "answer", "no").is(200, "One moment")
+			s.now = s.now.Add(outcomeLife)
+			return b.get(q.path)
+		}, "Your calendar is connected", 1},
+		{"never comes back", false, func(s *site, b *browser, q shown) shown {
+			s.now = s.now.Add(outcomeLife)
+			return b.get(q.path)
+		}, "It stopped half-way", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := connectable(t, nil)
+			b, apps := s.veras()
+			q := b.leave(apps, "Connect Outlook calendar")
+			question := b.returns(q, s.vera())
+			id := q.Get("state")[:26]
+			before, err := s.flows.Get(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.stored {
+				b.press(question, "Yes, connect it", "answer", "yes").is(200, "Your calendar is connected")
+			}
+			now, err := s.flows.Get(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			j, err := journeyOf(before)
+			if err != nil {
+				t.Fatal(err)
+			}
+			j.Said = s.now
+			before.Step, before.Detail, before.ETag = stepYes, j.encode(), now.ETag // as it was before the last write
+			if _, err := s.flows.Put(t.Context(), before); err != nil {
+				t.Fatal(err)
+			}
+			c.finish(s, b, question).is(200, c.title)
+			if got := s.connections("u-17"); len(got) != c.left {
+				t.Errorf("got %+v", got)
+			}
+			s.noTokensInFlows(q)
+		})
+	}
+}

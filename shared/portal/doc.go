@@ -25,6 +25,16 @@
 // page to the browser that was shown it, so that the exchange can be repeated by that
 // browser (a double click, the back button) and by no other.
 //
+// # Connecting (identity.md section 3)
+//
+// connect/start says what will be asked before anybody leaves; connect/callback takes
+// the answer, looks at the mailbox with the token at hand, and stores nothing but, sealed
+// and for ten minutes, what the confirmation needs; attempt/<flow> asks whose calendar is
+// to be connected to whom, and ends with a page that says what came of it. Files
+// connect_*.go: choice and decide are pure, journey is what an attempt remembers. The
+// organisation admin's sign-in is the same with a proof of the tenant before it.
+// apps/<grant> is "Connected apps".
+//
 // # Forms
 //
 // Every POST carries a token made over the page's path and the cookie that the page
@@ -41,7 +51,9 @@
 //
 // # Guessed
 //
-// How long a session lasts (8 hours). That Entra does not redirect to a federated
+// How long a session lasts (8 hours). That a person is who is expected where either their
+// user name or their mailbox's address is the link's, or the app's account for them; an
+// alias that is neither is another address. That Entra does not redirect to a federated
 // sign-in server in answer to the very request that a form led to: form-action would
 // stop it in Chromium. HEAD is served like GET, without a body, because mail scanners
 // send it; design.md names only GET and POST for Portal.
