@@ -1,7 +1,7 @@
 // Package history makes random histories of the write path over a world and
-// checks invariants I1 to I5 and I9 (write-path.md section 7): crashes, lost and
+// checks invariants I1 to I5, I7 and I9 (write-path.md section 7): crashes, lost and
 // late answers, lost locks, doubled and reordered messages, throttling, people who
-// delete, copy and edit, and changes of mailbox.
+// delete, copy and edit, changes of mailbox, and, where people sign in, of accounts.
 //
 // The same histories run over twins, by the thousand, and over the wire.
 package history

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/organization"
@@ -68,7 +67,7 @@ func (e *Engine) probeAs(ctx context.Context, o organization.Organization, addre
 	if err == nil {
 		return organization.ProbeRead, nil
 	}
-	if failure := graphError(err); failure.Kind == graph.Unreachable && failure.Status == http.StatusForbidden {
+	if failure := graphError(err); failure.Kind == graph.Unreachable && failure.Forbidden() {
 		return organization.ProbeRefused, nil
 	}
 	return organization.ProbeUnclear, nil

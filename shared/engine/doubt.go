@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
@@ -35,7 +34,7 @@ func unsettled(org organization.Organization, err *graph.Error, now time.Time) b
 	case graph.Unauthorised:
 		return err.Reason == "" || err.Reason == reasonConsent
 	case graph.Unreachable:
-		return err.Status == http.StatusForbidden
+		return err.Forbidden()
 	}
 	return false
 }

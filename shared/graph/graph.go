@@ -8,6 +8,7 @@ package graph
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/event"
@@ -144,6 +145,9 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause, if any.
 func (e *Error) Unwrap() error { return e.Cause }
+
+// Forbidden reports whether the answer was a 403.
+func (e *Error) Forbidden() bool { return e.Status == http.StatusForbidden }
 
 // Duplicate reports whether Graph said that this transactionId made another event.
 func (e *Error) Duplicate() bool { return e != nil && e.Code == DuplicateTransaction }
