@@ -115,7 +115,7 @@ func (v *visit) carryOut(ctx context.Context, f state.Flow, j journey, s secrets
 	case err != nil:
 		return v.broken(err)
 	}
-	if !c.Primary && j.replaces(v.org, existing) {
+	if !c.Primary && j.leads(v.org, existing) {
 		yes := true
 		if _, err := v.portal.deps.Connections.ChangeConnection(ctx, f.Organization, c.ID, engine.ConnectionChange{Primary: &yes}, nil); err != nil {
 			return v.broken(err)

@@ -187,6 +187,14 @@ func (j journey) replaces(org organization.Organization, existing []connection.C
 	return ok && !j.signedIn(primary)
 }
 
+// leads reports whether the account becomes the one that bookings go to: it replaces
+// another, or nothing could be written to the one so far, which is only read.
+func (j journey) leads(org organization.Organization, existing []connection.Connection) bool {
+	primary, ok := connection.Primary(existing)
+	mute := ok && primary.Direction == connection.Down && (j.Direction == connection.Up || j.Direction == connection.Both)
+	return mute || j.replaces(org, existing)
+}
+
 // signedIn reports whether the attempt is of the account of a connection.
 func (j journey) signedIn(c connection.Connection) bool {
 	return c.Account.Tenant == j.Account.Tenant && c.Account.ObjectID == j.Account.ObjectID

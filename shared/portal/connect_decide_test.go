@@ -149,6 +149,36 @@ func TestWhenAnotherAccountIsDoubted(t *testing.T) {
 	}
 }
 
+// The calendar that a person connects for their bookings gets them, also where the one
+// connected first is only read and therefore could not.
+func TestWhichAccountBookingsGoTo(t *testing.T) {
+	own := func(d connection.Direction) connection.Connection {
+		return connection.Connection{Account: connection.Account{Tenant: contoso, ObjectID: objectVera}, Primary: true, Direction: d}
+	}
+	second := func(d connection.Direction) journey {
+		return journey{Account: connection.Account{Tenant: fabrikam, ObjectID: objectBob}, Direction: d}
+	}
+	for _, c := range []struct {
+		profile       string
+		first, second connection.Direction
+		want          bool
+	}{
+		{organization.Planning, connection.Down, connection.Up, true},
+		{organization.Planning, connection.Down, connection.Both, true},
+		{organization.Planning, connection.Down, connection.Down, false},
+		{organization.Planning, connection.Up, connection.Up, false},
+		{organization.Planning, connection.None, connection.Up, false}, // paused, which the person chose
+		{organization.Travel, connection.Up, connection.Up, true},
+	} {
+		if got := second(c.second).leads(organization.Organization{Profile: c.profile}, []connection.Connection{own(c.first)}); got != c.want {
+			t.Errorf("%s, %s after %s: %v", c.profile, c.second, c.first, got)
+		}
+	}
+	if second(connection.Up).leads(organization.Organization{Profile: organization.Planning}, nil) {
+		t.Error("the first account takes nothing over: it is primary anyway")
+	}
+}
+
 func TestHowASignInEnded(t *testing.T) {
 	for _, c := range []struct {
 		err  *identity.TokenError
