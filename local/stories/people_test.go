@@ -3,7 +3,6 @@ package stories
 import (
 	"os"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/calbridge/calbridge/local/browser"
@@ -82,13 +81,4 @@ func (s *somebody) signsIn(principal string) {
 	s.Sees("Pick an account")
 	s.Fill("Use another account", principal)
 	s.Press("Sign in")
-}
-
-// path is where the person is, without the origin and ids.
-func (s *somebody) path() string {
-	url := s.URL()
-	if i := strings.Index(url, "/api/"); i >= 0 {
-		url = url[i:]
-	}
-	return ids.ReplaceAllString(url, "*")
 }
