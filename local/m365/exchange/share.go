@@ -1,6 +1,9 @@
 package exchange
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // Share lets a user of the tenant into another's calendars, as the owner does in
 // Outlook: to see all, or to edit too.
@@ -45,4 +48,41 @@ func (s *Store) Shared(tenantID, owner, with string) (edit, ok bool) {
 	}
 	edit, ok = box.shared[strings.ToLower(with)]
 	return edit, ok
+}
+
+// Mount is another's calendar as it stands in the list of somebody it is shared with,
+// under an id of that list, and where it lies.
+type Mount struct {
+	Calendar
+	// User is the owner's object id, Target the calendar's id in the owner's mailbox.
+	User, Target string
+}
+
+// Mounts are the calendars of others that are shared with a user of the tenant
+// (graph/contract.md section 5), owner by owner in the order they were added. The
+// default one is named after its owner, as in Outlook.
+func (s *Store) Mounts(tenantID, user string) ([]Mount, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	me, err := s.mailbox(tenantID, user)
+	if err != nil {
+		return nil, err
+	}
+	var all []Mount
+	for _, box := range s.tenants[me.tenant].order {
+		edit, shared := box.shared[strings.ToLower(me.ObjectID)]
+		if !shared || box == me {
+			continue
+		}
+		for _, c := range box.calendars {
+			m := Mount{Calendar: *c, User: box.ObjectID, Target: c.ID}
+			m.ID = calendarID(derived("mount", me.guid.String(), box.guid.String()), me.store, c.folder)
+			m.ReadOnly = !edit
+			if c.Default {
+				m.Name, m.Default = cmp.Or(box.Name, c.Name), false
+			}
+			all = append(all, m)
+		}
+	}
+	return all, nil
 }

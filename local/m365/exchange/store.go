@@ -109,7 +109,11 @@ type Calendar struct {
 	Default   bool
 	ChangeKey string
 	Owner     Address // address as the directory spells it
-	folder    uint32
+	// Color is a member of calendarColor; "" is auto.
+	Color string
+	// ReadOnly says that whoever it is shared with may not edit it.
+	ReadOnly bool
+	folder   uint32
 }
 
 // AddTenant makes a tenant, once.
@@ -207,6 +211,22 @@ func (s *Store) AddCalendar(tenantID, user, name string) (Calendar, error) {
 		return Calendar{}, err
 	}
 	return *s.addCalendar(box, name), nil
+}
+
+// PaintCalendar gives a calendar a colour: a member of calendarColor.
+func (s *Store) PaintCalendar(tenantID, user, id, color string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	box, err := s.user(tenantID, user)
+	if err != nil {
+		return err
+	}
+	c, err := box.calendar(id)
+	if err != nil {
+		return err
+	}
+	c.Color = color
+	return nil
 }
 
 // SetState changes what stands in the way of a mailbox.

@@ -30,6 +30,9 @@ type Options struct {
 	// BasicReads lets ReadBasic open calendarView and single events too, as newer pages
 	// of the documentation say (section 12, U).
 	BasicReads bool
+	// ListsNeedRead makes lists of calendars take Calendars.Read, as section 12 has it
+	// (D/K); the documentation's page user-list-calendars names ReadBasic as the least.
+	ListsNeedRead bool
 	// Latency is how long each request to a mailbox takes, in real time; nil: none.
 	Latency func() time.Duration
 	// Sleep waits for real time or the end of ctx; nil: a timer.

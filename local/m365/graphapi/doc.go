@@ -25,6 +25,10 @@
 //   - A user's token opens the own mailbox, whatever name the path has for it, and
 //     with a .Shared permission those that were shared (exchange.Store.Share).
 //     ReadBasic hides bodies and extended properties.
+//   - Calendars are listed with $select, $top, $skip, $count, ten to a page. The list has
+//     others' calendars that are shared with the owner, under ids of the list, where the
+//     token has a .Shared permission; what lies below such an id is the owner's
+//     (sections 5 and 12). Ids of calendars are the same whatever Prefer says (10).
 //   - Ids are mutable ones unless Prefer asks for immutable ones (section 10).
 //
 // # Guessed or decided
@@ -37,8 +41,8 @@
 //   - $orderby takes the same names; $search is refused.
 //   - An item of a $batch that a fault cuts off is answered 504 UnknownError.
 //   - A .Shared permission is not one for the own mailbox. What was not shared is 404
-//     ErrorItemNotFound. ReadBasic opens lists and calendars, but neither one event
-//     nor calendarView (Options.BasicReads), and may not filter by an extended
+//     ErrorItemNotFound. ReadBasic opens lists and calendars (Options.ListsNeedRead),
+//     but neither one event nor calendarView (Options.BasicReads), and may not filter by an extended
 //     property.
 //   - Who is in the directory without a mailbox gets MailboxNotEnabledForRESTAPI.
 //   - The calendar group in a path is not looked at.

@@ -246,22 +246,3 @@ func encodeRecurrence(r *exchange.Recurrence) any {
 		}},
 	}
 }
-
-func encodeCalendar(c exchange.Calendar) object {
-	return object{
-		{"id", c.ID},
-		{"name", c.Name},
-		{"color", "auto"},
-		{"hexColor", ""},
-		{"isDefaultCalendar", c.Default},
-		{"changeKey", c.ChangeKey},
-		{"canShare", true},
-		{"canViewPrivateItems", true},
-		{"canEdit", true},
-		{"allowedOnlineMeetingProviders", []string{"teamsForBusiness"}},
-		{"defaultOnlineMeetingProvider", "teamsForBusiness"},
-		{"isTallyingResponses", c.Default},
-		{"isRemovable", !c.Default},
-		{"owner", encodeAddress(c.Owner)},
-	}
-}

@@ -233,60 +233,21 @@ func (r *request) page(found []exchange.Event, v view, q query, p preferences, w
 
 // skipTo replaces $skip in a raw query.
 func skipTo(raw string, n int) string {
+	rest := without(raw, "skip")
+	if rest != "" {
+		rest += "&"
+	}
+	return rest + "%24skip=" + strconv.Itoa(n)
+}
+
+// without leaves an option out of a raw query.
+func without(raw, option string) string {
 	var parts []string
 	for part := range strings.SplitSeq(raw, "&") {
 		name, _, _ := strings.Cut(part, "=")
-		if name, err := url.PathUnescape(name); err == nil && part != "" && strings.TrimPrefix(strings.ToLower(name), "$") != "skip" {
+		if name, err := url.PathUnescape(name); err == nil && part != "" && strings.TrimPrefix(strings.ToLower(name), "$") != option {
 			parts = append(parts, part)
 		}
 	}
-	return strings.Join(append(parts, "%24skip="+strconv.Itoa(n)), "&")
-}
-
-func (a *API) calendar(r *request, route Route) answer {
-	v, _, p, err := a.viewCalendar(r, route)
-	if err != nil {
-		return r.fail(err)
-	}
-	c, err := a.store.Calendar(r.caller.Tenant, route.User, route.Calendar)
-	if err != nil {
-		return r.fail(err)
-	}
-	return ok(http.StatusOK, append(object{v.context("calendar/$entity")}, selectMembers(encodeCalendar(c), v.selected)...)).prefer(p)
-}
-
-func (a *API) calendars(r *request, route Route) answer {
-	v, _, p, err := a.viewCalendar(r, route)
-	if err != nil {
-		return r.fail(err)
-	}
-	all, err := a.store.Calendars(r.caller.Tenant, route.User)
-	if err != nil {
-		return r.fail(err)
-	}
-	items := make([]object, 0, len(all))
-	for _, c := range all {
-		items = append(items, selectMembers(encodeCalendar(c), v.selected))
-	}
-	return ok(http.StatusOK, object{v.context("calendars"), {"value", items}}).prefer(p)
-}
-
-// viewCalendar is view with $select over a calendar's properties.
-func (a *API) viewCalendar(r *request, route Route) (view, query, preferences, error) {
-	found, err := options(r.query)
-	if err != nil {
-		return view{}, query{}, preferences{}, err
-	}
-	bare := *r
-	bare.query = ""
-	v, q, p, err := a.view(&bare, route)
-	if err != nil {
-		return v, q, p, err
-	}
-	if s, ok := found["select"]; ok {
-		if v.selected, err = selectOf(s, encodeCalendar(exchange.Calendar{})); err != nil {
-			return v, q, p, err
-		}
-	}
-	return v, q, p, nil
+	return strings.Join(parts, "&")
 }

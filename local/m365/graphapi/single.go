@@ -30,6 +30,7 @@ func (a *API) plan(r *request) plan {
 	if p.refused = r.identify(&p.route); p.refused != nil {
 		return p
 	}
+	a.through(r, &p.route)
 	var names []string
 	names, p.mailbox = a.names(r, p.route)
 	p.rule, p.faulty = a.opt.Faults.Pick(faults.Subject{Method: r.method, Path: decodedPath(r.path), Names: names, Item: r.item})
@@ -172,6 +173,8 @@ func (a *API) wants(r *request, route Route) need {
 	switch {
 	case r.method != http.MethodGet:
 		return write
+	case route.Kind == Calendars && a.opt.ListsNeedRead:
+		return read
 	case route.Kind == Events || route.Kind == OneCalendar || route.Kind == Calendars || a.opt.BasicReads:
 		return readBasic
 	}
