@@ -164,6 +164,9 @@ func (e *Engine) storeConnect(ctx context.Context, lane key.Key, c connection.Co
 		if c.Delegated && known.ID != c.ID {
 			return state.Stored{}, ErrAccountMoved
 		}
+		if err := e.tellWarningOver(ctx, known.Connection); err != nil {
+			return state.Stored{}, err
+		}
 		next := renewed(known.Connection, c)
 		etag, err := e.connections.Put(ctx, next, sealed, known.ETag)
 		if errors.Is(err, state.ErrPrecondition) || errors.Is(err, state.ErrNotFound) {

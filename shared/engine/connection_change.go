@@ -144,6 +144,9 @@ func (e *Engine) Disconnect(ctx context.Context, organization string, id key.Key
 		if err := e.ensureFollow(ctx, organization, lane, "disconnect"); err != nil {
 			return fmt.Errorf("engine.Disconnect: %w", err)
 		}
+		if err := e.tellWarningOver(ctx, row.Connection); err != nil {
+			return fmt.Errorf("engine.Disconnect: %w", err)
+		}
 		c := row.Connection
 		c.State, c.Since, c.Cause, c.Correlation, c.Claims = connection.Disconnected, e.now().UTC(), "", "", ""
 		_, err = e.connections.Put(ctx, c, []byte{}, row.ETag)

@@ -55,13 +55,10 @@ func (e *Engine) connectionRefreshed(ctx context.Context, seen connection.Connec
 	if seen.State != connection.BlockedByPolicy && seen.Failing.IsZero() && seen.Warned == 0 {
 		return nil
 	}
-	if err := e.turnConnection(ctx, seen, func(c connection.Connection) connection.Connection { return refreshed(c, e.now().UTC()) }); err != nil {
+	if err := e.tellWarningOver(ctx, seen); err != nil {
 		return err
 	}
-	if seen.Warned > 0 {
-		return e.tellWarningOver(ctx, seen)
-	}
-	return nil
+	return e.turnConnection(ctx, seen, func(c connection.Connection) connection.Connection { return refreshed(c, e.now().UTC()) })
 }
 
 // turnConnection changes a connection that is still the one of the sign-in that was
@@ -106,8 +103,11 @@ func failed(c connection.Connection, fate graph.Fate, failure *graph.Error, now 
 	next := c
 	switch fate {
 	case graph.FateDead, graph.FateConsent:
-		if c.State == connection.NeedsReauth {
+		switch {
+		case c.State == connection.NeedsReauth:
 			return c
+		case c.State == connection.BlockedByPolicy && c.Policy != "" && c.Policy == causeOf(failure):
+			return c // known, and signing in has been shown to be pointless
 		}
 		next = died(c, causeOf(failure), policyLike(failure), now)
 	case graph.FatePolicy:
@@ -176,11 +176,14 @@ func reached(c connection.Connection, now time.Time) connection.Connection {
 }
 
 // refreshed is c whose token was renewed. What no policy blocks any more is as good as
-// it was.
+// it was; a mailbox that nobody has seen yet is still to be looked for.
 func refreshed(c connection.Connection, now time.Time) connection.Connection {
 	c.Failing, c.Warned = time.Time{}, 0
 	if c.State == connection.BlockedByPolicy {
 		c.Cause, c.Correlation, c.Claims, c.Policy = "", "", "", ""
+		if c.Mailbox == "" {
+			c.Cause = graph.ReasonUnavailable
+		}
 		c.State, c.Since = stateOf(c), now
 	}
 	return c

@@ -83,7 +83,7 @@ func (e *Engine) disconnectAll(ctx context.Context, t task, m queue.Message) err
 		return err
 	}
 	for _, row := range rows {
-		if row.Created.After(deleted) {
+		if row.Created.After(deleted) || row.SignedIn.After(deleted) {
 			continue
 		}
 		if err := e.Disconnect(ctx, t.Organization, row.ID, nil); err != nil && !errors.Is(err, state.ErrNotFound) {

@@ -9,6 +9,7 @@ import (
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
 )
@@ -100,7 +101,7 @@ func refreshable(row state.Stored) bool {
 }
 
 // keepAlive refreshes a connection's token, in a session of its own. A mailbox that
-// could not be reached is looked at again with it.
+// could not be reached, or was never seen, is looked at again with it.
 func (e *Engine) keepAlive(ctx context.Context, organization string, id key.Key) error {
 	row, err := e.connections.Get(ctx, organization, id)
 	if errors.Is(err, state.ErrNotFound) || err == nil && !refreshable(row) || e.refresher == nil {
@@ -118,7 +119,7 @@ func (e *Engine) keepAlive(ctx context.Context, organization string, id key.Key)
 	if err := errors.Join(e.credentialWorks(ctx), e.connectionRefreshed(ctx, c)); err != nil {
 		return err
 	}
-	if c.State == connection.Unreachable {
+	if c.State == connection.Unreachable || c.Mailbox == "" {
 		return e.probeConnection(ctx, c)
 	}
 	return nil
@@ -184,7 +185,24 @@ func (e *Engine) probeTask(ctx context.Context, organization string, id key.Key)
 	if err != nil {
 		return err
 	}
+	may, err := e.mayProbe(ctx, row.Connection)
+	if err != nil || !may {
+		return err
+	}
 	return e.probeConnection(ctx, row.Connection)
+}
+
+// mayProbe reports whether a connection's mailbox may be looked for: as the app only in
+// the tenant that the organisation is bound to now, whichever the connection is of (I7).
+func (e *Engine) mayProbe(ctx context.Context, c connection.Connection) (bool, error) {
+	if c.Delegated {
+		return true, nil
+	}
+	org, err := e.orgs.Organization(ctx, c.Organization)
+	if errors.Is(err, state.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && org.Permission == organization.Application && org.State.Consented() && org.State.Tenant == c.Account.Tenant, err
 }
 
 // warnings are how many days before a token's estimated end people are warned.
@@ -219,14 +237,19 @@ func (e *Engine) warn(ctx context.Context, seen connection.Connection) error {
 	return nil
 }
 
+// tellWarningOver takes a warning back, if there was one. It comes before the row that
+// forgets it, and a repeat is the same event.
 func (e *Engine) tellWarningOver(ctx context.Context, c connection.Connection) error {
+	if c.Warned == 0 {
+		return nil
+	}
 	return e.tellWarning(ctx, c, c.Warned, "over")
 }
 
 func (e *Engine) tellWarning(ctx context.Context, c connection.Connection, days int, how string) error {
 	text := fmt.Sprintf("The connection of a calendar cannot be renewed; it ends in about %d days unless that changes.", days)
 	if how == "over" {
-		text = "The connection of a calendar can be renewed again."
+		text = "The connection of a calendar was renewed or ended: the warning is over."
 	}
 	alert := outboundAlert("connection-expiring", how, text)
 	alert.ID = key.UUID(fmt.Sprintf("alert/expiring/%s/%d/%d/%s", c.ID, c.LastRefresh.Unix(), days, how))
