@@ -45,6 +45,31 @@ type shownEvent struct {
 	Response        string            `json:"response,omitempty"`
 	JoinURL         string            `json:"joinUrl,omitempty"`
 	Properties      map[string]string `json:"properties,omitempty"`
+	Series          *shownSeries      `json:"series,omitempty"`
+}
+
+// shownSeries is what makes an event a series: its pattern, where it ends, and on which
+// dates it does not take place or otherwise.
+type shownSeries struct {
+	Pattern  string   `json:"pattern"` // as Graph names it
+	Interval int      `json:"interval"`
+	Days     []string `json:"daysOfWeek,omitempty"`
+	Until    string   `json:"until,omitempty"`
+	Count    int      `json:"count,omitempty"`
+	Left     []string `json:"cancelled,omitempty"`
+	Changed  []string `json:"changed,omitempty"`
+}
+
+func showSeries(e *exchange.Event) *shownSeries {
+	if e.Recurrence == nil {
+		return nil
+	}
+	p, r := e.Recurrence.Pattern, e.Recurrence.Range
+	s := &shownSeries{Pattern: p.Type, Interval: p.Interval, Days: p.DaysOfWeek, Count: r.Count, Left: e.Left(), Changed: e.Changed()}
+	if r.Type == "endDate" {
+		s.Until = r.EndDate
+	}
+	return s
 }
 
 // shownTime is a wall clock reading, its zone as given, and the instant it means.
@@ -92,6 +117,7 @@ func showEvent(e *exchange.Event) shownEvent {
 		AllDay: e.AllDay, ShowAs: e.ShowAs, Sensitivity: e.Sensitivity, Categories: e.Categories,
 		Response: e.Response, JoinURL: e.JoinURL, ReminderOn: e.ReminderOn, ReminderMinutes: e.ReminderMinutes, Properties: map[string]string{},
 	}
+	shown.Series = showSeries(e)
 	if len(e.Locations) > 0 {
 		shown.Place, shown.Street = e.Locations[0].Name, e.Locations[0].Street
 	}

@@ -106,7 +106,11 @@ func (t *turn) file(s *slot) *outbound.ICS {
 	if s.step.state != ICS || s.b.ID == "" {
 		return nil
 	}
-	in := fileInput(t.org, s.b, t.info.Kind, t.info.Target, s.row, t.start)
+	row := s.row
+	if !s.want.hold {
+		row = forget(row) // as it is saved: the event is gone, and no later file has its UID
+	}
+	in := fileInput(t.org, s.b, t.info.Kind, t.info.Target, row, t.start)
 	content, err := ics.File(in)
 	if err != nil {
 		if !errors.Is(err, ics.ErrUnscheduled) {

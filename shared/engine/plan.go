@@ -28,6 +28,11 @@ type found struct {
 	adopted bool
 }
 
+// series reports whether an event came from a file of a booking that was a series
+// then. What Graph does with an update that makes a single event of it is not known
+// (graph/contract.md 3.3), so it is replaced.
+func (f *found) series() bool { return f != nil && f.adopted && f.event.Series }
+
 // outcome says what a step leads to.
 type outcome int
 
@@ -89,8 +94,8 @@ func plan(row state.Delivery, w want, why cause, seen []found, mine bool) step {
 		s.generation = rise(died)
 	case w.event == nil:
 		s.op = state.OpDelete
-	case keep != "" && home != w.home && !w.past:
-		s.op, s.outcome = state.OpDelete, part // first out of the old mailbox
+	case keep != "" && (home != w.home || kept.series()) && !w.past:
+		s.op, s.outcome = state.OpDelete, part // first out of the old mailbox; a series is not made a single event
 	case keep == "":
 		return planCreate(row, w, why, mine, died)
 	case same(row, w, why, kept):

@@ -70,6 +70,7 @@ type Event struct {
 	Mark          string    // lower-case hex; "" when the event carries none
 	Created       time.Time // UTC
 	Cancelled     bool
+	Series        bool   // a series, which nothing of ours makes; only of Find and FindUID
 	Body          string // HTML, only where asked for
 }
 

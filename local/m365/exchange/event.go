@@ -51,12 +51,22 @@ type Event struct {
 	Response  string
 	Responded time.Time // UTC; zero before an answer
 
+	// Series and SeriesMutable are the ids of the series that an occurrence is of,
+	// Original is when the rule lets it start, in UTC; empty for anything else.
+	Series, SeriesMutable string
+	Original              time.Time
+
 	// Indexed reports whether a search by extended property finds it already.
 	Indexed bool
 
 	number    uint32 // order of creation
 	indexedAt time.Time
-	offline   bool // an online meeting whose link was taken out
+	offline   bool      // an online meeting whose link was taken out
+	day       time.Time // of an occurrence, midnight UTC of its date in the rule
+	// changed are a series' exceptions and left the days without occurrence, by date;
+	// neither map is ever changed. An occurrence has those of its series.
+	changed map[string]*Event
+	left    map[string]bool
 }
 
 // Property returns the value of an extended property whose id is the same as

@@ -19,13 +19,40 @@ type fileEvent struct {
 	cancelled bool
 	organizer Address // of a meeting that asks for an answer; else empty
 	content   Change
+	// exdates are the days on which a series does not take place.
+	exdates []moment
+	// instance is the original start of the occurrence that this is, else nil.
+	instance *moment
+}
+
+// fileItem is what a file says of one UID: an event or series, and occurrences of it,
+// which may also come alone.
+type fileItem struct {
+	uid       string
+	event     *fileEvent
+	instances []fileEvent
+}
+
+// moment is a time of a file: a date, or an instant.
+type moment struct {
+	day time.Time // midnight UTC of a date; else zero
+	at  time.Time
+}
+
+// in is the date of a moment in a zone.
+func (m moment) in(zone *time.Location) time.Time {
+	if !m.day.IsZero() {
+		return m.day
+	}
+	at := m.at.In(zone)
+	return time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, time.UTC)
 }
 
 // largestFile bounds what is imported, in bytes.
 const largestFile = 4 << 20
 
 // parseFile reads a calendar file. home is the zone of floating times.
-func (s *Store) parseFile(file []byte, home string) (method string, events []fileEvent, err error) {
+func (s *Store) parseFile(file []byte, home string) (method string, items []fileItem, err error) {
 	if len(file) > largestFile {
 		return "", nil, errors.New("the file is larger than 4 MB")
 	}
@@ -44,12 +71,31 @@ func (s *Store) parseFile(file []byte, home string) (method string, events []fil
 		if err != nil {
 			return "", nil, err
 		}
-		events = append(events, e)
+		items = collect(items, e)
 	}
-	if len(events) == 0 {
+	if len(items) == 0 {
 		return "", nil, errors.New("the file has no event")
 	}
-	return method, events, nil
+	return method, items, nil
+}
+
+// collect puts an occurrence to its series, wherever that stands in the file.
+func collect(items []fileItem, e fileEvent) []fileItem {
+	for i := range items {
+		switch {
+		case items[i].uid != e.uid || e.instance == nil && items[i].event != nil:
+			continue
+		case e.instance != nil:
+			items[i].instances = append(items[i].instances, e)
+		default:
+			items[i].event = &e
+		}
+		return items
+	}
+	if e.instance != nil {
+		return append(items, fileItem{uid: e.uid, instances: []fileEvent{e}})
+	}
+	return append(items, fileItem{uid: e.uid, event: &e})
 }
 
 func (s *Store) parseEvent(v *ics.VEvent, method, home string) (fileEvent, error) {
@@ -64,11 +110,8 @@ func (s *Store) parseEvent(v *ics.VEvent, method, home string) (fileEvent, error
 		}
 		e.sequence = n
 	}
-	if e.cancelled {
-		return e, nil
-	}
-	if v.GetProperty(ics.ComponentPropertyRrule) != nil || v.GetProperty("RECURRENCE-ID") != nil {
-		return e, errors.New("series are not imported")
+	if err := s.fileInstance(v, &e, home); err != nil || e.cancelled {
+		return e, err
 	}
 	if method == "REQUEST" {
 		if p := v.GetProperty(ics.ComponentPropertyOrganizer); p != nil {
@@ -76,7 +119,10 @@ func (s *Store) parseEvent(v *ics.VEvent, method, home string) (fileEvent, error
 		}
 	}
 	fileContent(v, &e.content)
-	return e, s.fileTimes(v, &e.content, home)
+	if err := s.fileTimes(v, &e.content, home); err != nil {
+		return e, err
+	}
+	return e, s.fileSeries(v, &e, home)
 }
 
 // fileContent reads all but the times. What a file leaves out is as Outlook has
@@ -138,55 +184,6 @@ func fileStatus(v *ics.VEvent) string {
 		return "tentative"
 	}
 	return "busy"
-}
-
-// fileTimes reads DTSTART and DTEND. A zone must be one that the store knows, by
-// its TZID; what a VTIMEZONE says of it is not read.
-func (s *Store) fileTimes(v *ics.VEvent, c *Change, home string) error {
-	start, allDay, err := s.fileTime(v, ics.ComponentPropertyDtStart, home)
-	if err != nil {
-		return err
-	}
-	end := start
-	if v.GetProperty(ics.ComponentPropertyDtEnd) != nil {
-		var date bool
-		if end, date, err = s.fileTime(v, ics.ComponentPropertyDtEnd, home); err != nil {
-			return err
-		}
-		if date != allDay {
-			return errors.New("DTSTART and DTEND are of two kinds")
-		}
-	} else if allDay { // RFC 5545 3.6.1: one day
-		day, _ := time.Parse(wallClock, start.DateTime)
-		end.DateTime = day.AddDate(0, 0, 1).Format(wallClock)
-	}
-	c.Start, c.End, c.AllDay = &start, &end, &allDay
-	return nil
-}
-
-func (s *Store) fileTime(v *ics.VEvent, name ics.ComponentProperty, home string) (at Time, date bool, err error) {
-	p := v.GetProperty(name)
-	if p == nil {
-		return at, false, fmt.Errorf("an event has no %s", name)
-	}
-	at.Zone = home
-	if zone := first(p.ICalParameters["TZID"]); zone != "" {
-		at.Zone = zone
-	}
-	value, utc := strings.CutSuffix(p.Value, "Z")
-	if utc {
-		at.Zone = "UTC"
-	}
-	if _, known := s.zones.find(at.Zone); !known {
-		return at, false, fmt.Errorf("%s is in an unknown zone", name)
-	}
-	for _, layout := range []string{"20060102T150405", "20060102"} {
-		if t, err := time.Parse(layout, value); err == nil {
-			at.DateTime = t.Format(wallClock)
-			return at, layout == "20060102", nil
-		}
-	}
-	return at, false, fmt.Errorf("%s is no date or time", name)
 }
 
 var trigger = regexp.MustCompile(`^-?P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$`)

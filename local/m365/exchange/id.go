@@ -73,8 +73,7 @@ func calendarID(mailbox, store uuid.UUID, folder uint32) string {
 }
 
 // checkID tells an id that could be an item's from one that is malformed, which
-// Graph answers differently. Ids of occurrences have the length of 3.6 and are
-// well formed, though nothing here has one yet.
+// Graph answers differently. Ids of occurrences are longer (3.6).
 func checkID(id string) *Error {
 	b, err := idEncoding.DecodeString(id)
 	if err != nil {
@@ -83,9 +82,9 @@ func checkID(id string) *Error {
 	switch {
 	case len(b) == mutableSize && string(b[:4]) == "\x00\x03\x24\x00" && string(b[40:43]) == "\x00\x46\x00":
 		return nil
-	case len(b) == mutableSize+11 && string(b[:4]) == "\x00\x03\x24\x00" && string(b[40:43]) == "\x01\x51\x00":
+	case len(b) == mutableOccurrenceSize && string(b[:4]) == "\x00\x03\x24\x00" && string(b[40:43]) == "\x01\x51\x00":
 		return nil
-	case len(b) == immutableSize && string(b[:4]) == "\x00\x09\x00\x2e" && string(b[9:25]) == providerUID:
+	case (len(b) == immutableSize || len(b) == immutableOccurrenceSize) && string(b[:4]) == "\x00\x09\x00\x2e" && string(b[9:25]) == providerUID:
 		return nil
 	}
 	return errMalformedID()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Imported says what became of a calendar file's events: immutable ids, and for
@@ -20,9 +21,20 @@ type Imported struct{ Added, Updated, Removed, Ignored []string }
 // lower. With METHOD:REQUEST the event is a meeting of its ORGANIZER's, to be
 // answered by Owner.Answer.
 //
+// A VEVENT with a rule is a series (fileRule). An EXDATE is a day without occurrence;
+// it counts by its date in the series' zone, and one that the rule does not have
+// is nothing ([MS-OXCICAL] 2.1.3.1.1.20.13). A VEVENT with a RECURRENCE-ID is an
+// exception of that date, or cancelled takes it out; it wins over an EXDATE. A file
+// with the series replaces what was there with all that differed; one with
+// occurrences only changes those, if its SEQUENCE is not lower than the series' and
+// higher than that of the exception there is.
+//
 // Guessed: that Outlook wants a higher SEQUENCE, not an equal one; that a cancel
 // removes at once, where Outlook shows a button for it; that ATTENDEEs are left
-// out, and series not taken at all. All of a file is imported or nothing.
+// out; that an occurrence whose series is not there, which the rule does not have, or
+// which is moved to the day of a neighbour or beyond, has the file refused; that a
+// start which the rule does not have is no occurrence. All of a file is imported or
+// nothing.
 func (o Owner) Import(file []byte) (Imported, error) {
 	s := o.store
 	s.mu.Lock()
@@ -35,33 +47,54 @@ func (o Owner) Import(file []byte) (Imported, error) {
 	if home == "" {
 		home = "UTC"
 	}
-	method, events, err := s.parseFile(file, home)
+	method, items, err := s.parseFile(file, home)
 	if err != nil {
 		return Imported{}, fmt.Errorf("exchange.Import: %w", err)
 	}
 	if !slices.Contains([]string{"PUBLISH", "REQUEST", "CANCEL"}, method) {
 		return Imported{}, errors.New("exchange.Import: a METHOD that is not imported")
 	}
-	for _, e := range events {
-		if !e.cancelled {
-			if err := s.apply(s.fresh(box, box.calendars[0]), e.content); err != nil {
-				return Imported{}, fmt.Errorf("exchange.Import: %w", err)
-			}
+	for _, item := range items {
+		if err := s.check(box, item); err != nil {
+			return Imported{}, fmt.Errorf("exchange.Import: %w", err)
 		}
 	}
 	var done Imported
-	for _, e := range events {
-		if err := s.take(box, e, &done); err != nil {
+	for _, item := range items {
+		if err := s.take(box, item, &done); err != nil {
 			return done, fmt.Errorf("exchange.Import: %w", err)
 		}
 	}
 	return done, nil
 }
 
-// take imports one event. The caller holds the lock.
-func (s *Store) take(box *mailbox, f fileEvent, done *Imported) error {
-	known := box.byUID(f.uid)
+// check finds what is wrong with an item before anything is imported.
+func (s *Store) check(box *mailbox, item fileItem) error {
+	switch known := box.byUID(item.uid); {
+	case item.event != nil && !item.event.cancelled:
+		return s.fill(s.fresh(box, box.calendars[0]), item)
+	case item.event != nil || !item.brings():
+		return nil
+	case known == nil || known.Recurrence == nil:
+		return errors.New("an occurrence of a series that is not in the calendar")
+	default:
+		next := *known
+		_, err := s.differ(&next, item.instances)
+		return err
+	}
+}
+
+// brings reports whether an item has an occurrence that is not just cancelled.
+func (item fileItem) brings() bool {
+	return slices.ContainsFunc(item.instances, func(e fileEvent) bool { return !e.cancelled })
+}
+
+// take imports what a file says of one UID. The caller holds the lock.
+func (s *Store) take(box *mailbox, item fileItem, done *Imported) error {
+	known, f := box.byUID(item.uid), item.event
 	switch {
+	case f == nil:
+		return s.takeInstances(box, known, item, done)
 	case f.cancelled && known != nil && f.sequence >= known.Sequence:
 		s.remove(box, known)
 		done.Removed = append(done.Removed, known.ID)
@@ -69,19 +102,19 @@ func (s *Store) take(box *mailbox, f fileEvent, done *Imported) error {
 		done.Ignored = append(done.Ignored, f.uid)
 	case known != nil:
 		next := *known
-		if err := s.apply(&next, f.content); err != nil {
+		if err := s.fill(&next, item); err != nil {
 			return err
 		}
-		next.Sequence, next.Modified, next.ChangeKey = f.sequence, s.now().UTC(), s.nextKey(box)
+		next.Modified, next.ChangeKey = s.now().UTC(), s.nextKey(box)
 		*known = next
 		done.Updated = append(done.Updated, known.ID)
 	default:
 		e := s.fresh(box, box.calendars[0])
-		if err := s.apply(e, f.content); err != nil {
+		if err := s.fill(e, item); err != nil {
 			return err
 		}
 		s.insert(box, box.calendars[0], e)
-		e.Sequence, e.ICalUID = f.sequence, f.uid
+		e.ICalUID = f.uid
 		if s.switches.WrapUIDs {
 			e.ICalUID = wrapUID(f.uid)
 		}
@@ -91,6 +124,79 @@ func (s *Store) take(box *mailbox, f fileEvent, done *Imported) error {
 		done.Added = append(done.Added, e.ID)
 	}
 	return nil
+}
+
+// takeInstances imports occurrences that came without their series.
+func (s *Store) takeInstances(box *mailbox, known *Event, item fileItem, done *Imported) error {
+	if known == nil || known.Recurrence == nil {
+		done.Ignored = append(done.Ignored, item.uid) // cancelled ones: see check
+		return nil
+	}
+	next := *known
+	changed, err := s.differ(&next, item.instances)
+	switch {
+	case err != nil:
+		return err
+	case !changed:
+		done.Ignored = append(done.Ignored, item.uid)
+		return nil
+	}
+	next.Modified, next.ChangeKey = s.now().UTC(), s.nextKey(box)
+	*known = next
+	done.Updated = append(done.Updated, known.ID)
+	return nil
+}
+
+// fill gives an event the content of a file, with all that differs from its rule.
+func (s *Store) fill(e *Event, item fileItem) error {
+	if err := s.apply(e, item.event.content); err != nil {
+		return err
+	}
+	e.Sequence, e.changed, e.left = item.event.sequence, nil, nil
+	if e.Recurrence == nil {
+		if len(item.instances) > 0 {
+			return errors.New("an occurrence of an event that is no series")
+		}
+		return nil
+	}
+	zone, _ := s.zones.find(e.Start.Zone) // known by now
+	for _, m := range item.event.exdates {
+		if day := m.in(zone.Location); e.Recurrence.has(day) {
+			e.leave(day)
+		}
+	}
+	_, err := s.differ(e, item.instances)
+	return err
+}
+
+// differ changes and cancels occurrences of a series as a file says, those of its
+// VEVENTs that are not out of date, and reports whether there were any.
+func (s *Store) differ(e *Event, instances []fileEvent) (changed bool, err error) {
+	zone, _ := s.zones.find(e.Start.Zone)
+	for _, f := range instances {
+		day := f.instance.in(zone.Location)
+		there := e.changed[day.Format(time.DateOnly)]
+		switch {
+		case f.sequence < e.Sequence, there != nil && f.sequence < there.Sequence, there != nil && f.sequence == there.Sequence && !f.cancelled:
+			continue
+		case f.cancelled && !e.Recurrence.has(day):
+			continue
+		case f.cancelled:
+			e.leave(day)
+		case !e.Recurrence.has(day):
+			return false, errors.New("an occurrence that the rule of its series does not have")
+		default:
+			o := s.occurrence(e, day)
+			f.content.Recurrence = nil
+			if err := s.apply(&o, f.content); err != nil {
+				return false, err
+			}
+			o.Sequence = f.sequence
+			e.change(&o)
+		}
+		changed = true
+	}
+	return changed, s.crossing(e)
 }
 
 // byUID finds the live event that a file's UID means.

@@ -3,6 +3,7 @@ package exchange
 import (
 	"regexp"
 	"strings"
+	"time"
 )
 
 // Owner is the owner of a mailbox, working in Outlook. What they do needs no
@@ -147,6 +148,9 @@ func (o Owner) Answer(id, response string) error {
 	next := *e
 	next.Response, next.Responded, next.ShowAs = response, s.now().UTC(), showAs
 	next.Modified, next.ChangeKey = s.now().UTC(), s.nextKey(box)
+	if err := s.keep(box, &next); err != nil {
+		return err
+	}
 	*e = next
 	s.mail(box, e, "response", []Attendee{{Address: e.Organizer}}, Person)
 	if response == "declined" {
@@ -185,6 +189,9 @@ func (o Owner) Copy(id string) (Event, error) {
 	c.TransactionID = ""
 	c.Attendees = nil
 	c.OnlineMeeting, c.JoinURL = false, ""
+	if c.Series != "" { // a single event
+		c.Series, c.SeriesMutable, c.Original, c.day, c.changed = "", "", time.Time{}, time.Time{}, nil
+	}
 	s.insert(box, folder, &c)
 	return s.copy(&c), nil
 }
@@ -202,6 +209,9 @@ func (o Owner) File(id, calendar string) (Event, error) {
 	folder, err := box.calendar(calendar)
 	if err != nil {
 		return Event{}, err
+	}
+	if e.Series != "" {
+		return Event{}, invalid("ErrorInvalidRequest", "An occurrence can't be moved to another calendar without its series.")
 	}
 	delete(box.byID, e.MutableID)
 	e.Calendar = folder.ID

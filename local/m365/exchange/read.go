@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"net/http"
 	"sort"
 	"strings"
 	"time"
@@ -63,27 +62,51 @@ func (s *Store) Marked(tenantID, user string, id PropertyID, value string) ([]Ev
 	})
 }
 
-// View returns what takes place in a window, by start (3.5, 4.1).
+// View returns what takes place in a window, by start (3.5, 4.1): single events, and
+// the occurrences of series.
 func (s *Store) View(tenantID, user, calendar string, from, to time.Time) ([]Event, error) {
-	var series bool
-	found, err := s.List(tenantID, user, calendar, func(e *Event) bool {
-		if e.Recurrence != nil {
-			series = series || e.From.Before(to)
-			return false
-		}
-		if e.From.Equal(e.To) {
-			return !e.From.Before(from) && e.From.Before(to)
-		}
-		return e.To.After(from) && e.From.Before(to)
-	})
+	all, err := s.List(tenantID, user, calendar, nil)
 	if err != nil {
 		return nil, err
 	}
-	if series {
-		return nil, refuse(http.StatusNotImplemented, "NotImplemented", "The simulator does not expand series yet.")
+	return s.between(all, from, to), nil
+}
+
+// Week shows what takes place in a mailbox, whatever its state, between two instants.
+func (s *Store) Week(tenantID, user string, from, to time.Time) []Event {
+	return s.between(s.Events(tenantID, user), from, to)
+}
+
+// Instances returns the occurrences of a series in a window, by start. An event that
+// is no series has none.
+func (s *Store) Instances(tenantID, user, id string, from, to time.Time) ([]Event, error) {
+	e, err := s.Event(tenantID, user, id)
+	if err != nil || e.Recurrence == nil {
+		return nil, err
+	}
+	return s.between([]Event{e}, from, to), nil
+}
+
+// within reports whether a window selects an event (3.5).
+func (e *Event) within(from, to time.Time) bool {
+	if e.From.Equal(e.To) {
+		return !e.From.Before(from) && e.From.Before(to)
+	}
+	return e.To.After(from) && e.From.Before(to)
+}
+
+func (s *Store) between(all []Event, from, to time.Time) []Event {
+	var found []Event
+	for i := range all {
+		switch {
+		case all[i].Recurrence != nil:
+			found = append(found, s.occurrences(&all[i], from, to)...)
+		case all[i].within(from, to):
+			found = append(found, all[i])
+		}
 	}
 	sort.SliceStable(found, func(i, j int) bool { return found[i].From.Before(found[j].From) })
-	return found, nil
+	return found
 }
 
 // Index lets the search by extended property find every event there is.

@@ -108,12 +108,19 @@ func (s *Store) update(tenantID, user, id string, c Change, ifMatch string, by A
 	if err := s.apply(&next, c); err != nil {
 		return Event{}, err
 	}
+	if e.Series != "" && c.Recurrence != nil {
+		return Event{}, errProperty() // it is its series' (3.3)
+	}
 	if c.Recurrence == nil && e.Recurrence != nil && (next.Start.Zone != e.Start.Zone || next.End.Zone != e.End.Zone) {
 		return Event{}, errProperty()
 	}
 	next.Modified = s.now().UTC()
 	next.ChangeKey = s.nextKey(box)
 	before := *e
+	next.rearrange(&before, c.Recurrence != nil)
+	if err := s.keep(box, &next); err != nil {
+		return Event{}, err
+	}
 	*e = next
 	s.announce(box, &before, e, by)
 	return s.copy(e), nil
@@ -149,8 +156,13 @@ func (s *Store) delete(tenantID, user, id, ifMatch string, by Actor) error {
 	return nil
 }
 
-// remove takes an event out of a mailbox.
+// remove takes an event out of a mailbox, an occurrence out of its series.
 func (s *Store) remove(box *mailbox, e *Event) {
+	if master := box.byID[e.Series]; e.Series != "" && master != nil {
+		master.leave(e.day)
+		master.Modified, master.ChangeKey = s.now().UTC(), s.nextKey(box)
+		return
+	}
 	delete(box.byID, e.ID)
 	delete(box.byID, e.MutableID)
 	for i := range box.live {
@@ -170,6 +182,9 @@ func (s *Store) find(tenantID, user, id, ifMatch string) (*mailbox, *Event, erro
 		return nil, nil, err
 	}
 	e := box.byID[id]
+	if e == nil {
+		e = s.instance(box, id)
+	}
 	if e == nil {
 		if err := checkID(id); err != nil {
 			return nil, nil, err

@@ -5,7 +5,7 @@
 //
 // Below /v1.0: organization, users, me. For /me and /users/{object id or address}, in
 // every spelling of graph/contract.md section 1: the profile, calendar and calendars (read), events (create,
-// list, get, update, delete, permanentDelete), each also below calendar,
+// list, get, update, delete, permanentDelete, instances), each also below calendar,
 // calendars/{id} and calendarGroups/{id}/calendars/{id}; calendarView; $batch.
 // Every other path that Graph has is 501 NotImplemented, what no Graph has is 400.
 //
@@ -17,6 +17,8 @@
 //     /me/events. Extended properties come only where $expand asks (2.8).
 //   - $batch: section 7. Its items wait for the four slots of a mailbox; a request
 //     of its own that finds four running gets 429 (section 8, write-path.md 4).
+//   - Series: 3.3 and 3.6. Their occurrences are in calendarView and instances, and have
+//     ids by which they are read, changed and deleted. exceptionOccurrences is not there.
 //   - Errors: section 9. Error bodies have code, message and innerError, except
 //     where a fault asks for another shape.
 //   - Permissions: section 12 and design.md. An app's token may not read
@@ -50,5 +52,7 @@
 //     seed, unless latency or a slow fault is set; then four at a time. A late
 //     request waits for a slot, is not looked at again for its token, and counts
 //     as the request it was.
+//   - An occurrence that would come on or beyond the day of a neighbour is 400
+//     ErrorOccurrenceCrossingBoundary. An event that is no series has no instances.
 //   - In an answer to POST and PATCH, times are in UTC too unless Prefer says else.
 package graphapi

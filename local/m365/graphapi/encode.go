@@ -16,6 +16,7 @@ type view struct {
 	zone      *exchange.Zone
 	text      bool // bodies as text
 	immutable bool
+	alone     bool // a single event was asked for
 	basic     bool // hide what ReadBasic may not see
 	selected  []string
 	expand    []exchange.PropertyID
@@ -54,7 +55,7 @@ func encodeEvent(e *exchange.Event, v view) object {
 		{"isCancelled", e.Cancelled},
 		{"isOrganizer", e.Response == ""},
 		{"responseRequested", e.ResponseRequested},
-		{"seriesMasterId", nil},
+		{"seriesMasterId", orNull(v.seriesID(e))},
 		{"showAs", e.ShowAs},
 		{"type", eventType(e)},
 		{"webLink", "https://outlook.office365.com/owa/?itemid=" + url.QueryEscape(id) + "&exvsurl=1&path=/calendar/item"},
@@ -62,7 +63,7 @@ func encodeEvent(e *exchange.Event, v view) object {
 		{"isOnlineMeeting", e.OnlineMeeting},
 		{"onlineMeetingProvider", e.OnlineMeetingProvider},
 		{"allowNewTimeProposals", e.AllowNewTimeProposals},
-		{"occurrenceId", nil},
+		{"occurrenceId", orNull(v.occurrenceID(e))},
 		{"isDraft", e.Draft},
 		{"hideAttendees", e.HideAttendees},
 		{"responseStatus", responseStatus(e)},
@@ -76,7 +77,38 @@ func encodeEvent(e *exchange.Event, v view) object {
 		{"organizer", object{{"emailAddress", encodeAddress(e.Organizer)}}},
 		{"onlineMeeting", onlineMeeting(e)},
 	}
+	if e.Series != "" {
+		o = append(o, member{"originalStart", e.Original.Format(stamp)})
+	}
+	if v.alone && e.Recurrence != nil && slices.Contains(v.selected, "cancelledoccurrences") {
+		o = append(o, member{"cancelledOccurrences", v.cancelled(e)})
+	}
 	return v.choose(o, e)
+}
+
+// seriesID is the id of an occurrence's series in the form that was asked for.
+func (v view) seriesID(e *exchange.Event) string {
+	if v.immutable {
+		return e.Series
+	}
+	return e.SeriesMutable
+}
+
+// occurrenceID names an occurrence by its series and date (3.3).
+func (v view) occurrenceID(e *exchange.Event) string {
+	if e.Series == "" {
+		return ""
+	}
+	return "OID." + v.seriesID(e) + "." + e.Day()
+}
+
+// cancelled are the occurrence ids of what was deleted from a series.
+func (v view) cancelled(e *exchange.Event) []string {
+	ids := []string{}
+	for _, day := range e.Left() {
+		ids = append(ids, "OID."+v.id(e)+"."+day)
+	}
+	return ids
 }
 
 // responseStatus is the owner's answer.
@@ -154,8 +186,13 @@ func (v view) time(at time.Time, given exchange.Time, allDay bool) object {
 }
 
 func eventType(e *exchange.Event) string {
-	if e.Recurrence != nil {
+	switch {
+	case e.Recurrence != nil:
 		return "seriesMaster"
+	case e.Exception():
+		return "exception"
+	case e.Series != "":
+		return "occurrence"
 	}
 	return "singleInstance"
 }

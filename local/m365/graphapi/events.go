@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
 )
@@ -114,6 +115,7 @@ func (a *API) get(r *request, route Route) answer {
 	if err != nil {
 		return r.fail(err)
 	}
+	v.alone = true
 	return v.one(http.StatusOK, e, p)
 }
 
@@ -172,6 +174,25 @@ func (a *API) folder(r *request, route Route) (string, error) {
 }
 
 func (a *API) calendarView(r *request, route Route) answer {
+	calendar, err := a.folder(r, route)
+	if err != nil {
+		return r.fail(err)
+	}
+	return a.window(r, route, "calendarView*", func(from, to time.Time) ([]exchange.Event, error) {
+		return a.store.View(r.caller.Tenant, route.User, calendar, from, to)
+	})
+}
+
+// instances lists the occurrences of a series, exceptions among them (section 2).
+// Guessed: of an event that is no series there are none.
+func (a *API) instances(r *request, route Route) answer {
+	return a.window(r, route, "events('"+url.PathEscape(route.Event)+"')/instances*", func(from, to time.Time) ([]exchange.Event, error) {
+		return a.store.Instances(r.caller.Tenant, route.User, route.Event, from, to)
+	})
+}
+
+// window answers with what takes place between startDateTime and endDateTime.
+func (a *API) window(r *request, route Route, what string, find func(from, to time.Time) ([]exchange.Event, error)) answer {
 	v, q, p, err := a.view(r, route)
 	if err != nil {
 		return r.fail(err)
@@ -183,11 +204,7 @@ func (a *API) calendarView(r *request, route Route) answer {
 	if v.selected != nil { // does not work here (section 1)
 		v.selected = slices.DeleteFunc(v.selected, func(s string) bool { return s == "createddatetime" || s == "lastmodifieddatetime" })
 	}
-	calendar, err := a.folder(r, route)
-	if err != nil {
-		return r.fail(err)
-	}
-	found, err := a.store.View(r.caller.Tenant, route.User, calendar, q.From, q.To)
+	found, err := find(q.From, q.To)
 	if err != nil {
 		return r.fail(err)
 	}
@@ -201,7 +218,7 @@ func (a *API) calendarView(r *request, route Route) answer {
 		found = kept
 	}
 	sortEvents(found, q.OrderBy)
-	return r.page(found, v, q, p, "calendarView*")
+	return r.page(found, v, q, p, what)
 }
 
 // page answers with part of a list and a link to the rest. Ten items unless the

@@ -23,11 +23,12 @@ const (
 	OneEvent                  // one event
 	View                      // calendarView
 	Permanent                 // permanentDelete of one event
+	Instances                 // the occurrences of a series
 	Elsewhere                 // a part of Graph that the simulator leaves out
 )
 
 // inMailbox tells the kinds that are answered from a mailbox.
-func (k Kind) inMailbox() bool { return k >= Calendars && k <= Permanent }
+func (k Kind) inMailbox() bool { return k >= Calendars && k <= Instances }
 
 // Route is a path below /v1.0, taken apart.
 type Route struct {
@@ -223,6 +224,11 @@ func (p *pathParser) events() error {
 	if len(p.rest) == 1 && strings.EqualFold(strings.TrimPrefix(p.rest[0], "microsoft.graph."), "permanentDelete") {
 		p.rest = nil
 		p.route.Kind = Permanent
+		return nil
+	}
+	if len(p.rest) == 1 && strings.EqualFold(p.rest[0], "instances") {
+		p.rest = nil
+		p.route.Kind = Instances
 		return nil
 	}
 	return p.below("instances", "attachments", "extensions", "cancel", "accept", "decline", "tentativelyaccept",

@@ -222,6 +222,8 @@ func (a *API) perform(r *request, route Route) answer {
 		return a.delete(r, route)
 	case aim{View, http.MethodGet}:
 		return a.calendarView(r, route)
+	case aim{Instances, http.MethodGet}:
+		return a.instances(r, route)
 	case aim{OneCalendar, http.MethodGet}:
 		return a.calendar(r, route)
 	case aim{Calendars, http.MethodGet}:

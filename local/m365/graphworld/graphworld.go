@@ -140,6 +140,16 @@ func (w *World) UserImports(mailbox, uid string, wrapped bool) string {
 	return done.Added[0]
 }
 
+// UserRepeats gives an event a rule.
+func (w *World) UserRepeats(mailbox, id string) {
+	owner := w.store.Owner(Tenant, mailbox)
+	e, err := w.store.Event(Tenant, mailbox, id)
+	w.must(err)
+	rule := &exchange.Recurrence{Pattern: exchange.Pattern{Type: "daily", Interval: 1}, Range: exchange.Range{Type: "numbered", StartDate: e.Start.DateTime[:10], Count: 5}}
+	_, err = owner.Change(id, exchange.Change{Recurrence: &rule})
+	w.must(err)
+}
+
 // SetState changes what stands in the way of a mailbox.
 func (w *World) SetState(mailbox string, state graphtest.State) {
 	w.must(w.store.SetState(Tenant, mailbox, map[graphtest.State]exchange.State{

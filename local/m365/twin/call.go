@@ -125,7 +125,7 @@ func condition(c graph.Call) string {
 // expanded, the body only where it was asked for.
 func (t *Twin) event(e *exchange.Event, c graph.Call) graph.Event {
 	told := graph.Event{ID: e.ID, ChangeKey: e.ChangeKey, ICalUID: e.ICalUID,
-		TransactionID: e.TransactionID, Created: e.Created, Cancelled: e.Cancelled}
+		TransactionID: e.TransactionID, Created: e.Created, Cancelled: e.Cancelled, Series: search(c) && e.Recurrence != nil}
 	if c.Op == graph.Get || search(c) {
 		mark, _ := e.Property(t.mark)
 		told.Mark = strings.ToLower(mark)

@@ -3,6 +3,7 @@ package web_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -111,5 +112,41 @@ func TestEverythingShownIsEscapedAndNoScriptRuns(t *testing.T) {
 	p.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/calendars", nil))
 	if csp := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") || strings.Contains(csp, "script-src") {
 		t.Errorf("policy %q", csp)
+	}
+}
+
+// A series is shown as its occurrences, each with the forms of an event of its own.
+func TestAWeekShowsTheOccurrencesOfASeries(t *testing.T) {
+	p, store := pages(t, [2]string{"2026-09-29T10:00:00", "2026-09-29T11:00:00"})
+	owner, series := store.Owner(acme, aino), store.Events(acme, aino)[0].ID
+	rule := &exchange.Recurrence{Pattern: exchange.Pattern{Type: "weekly", Interval: 1, DaysOfWeek: []string{"tuesday", "thursday"}},
+		Range: exchange.Range{Type: "noEnd", StartDate: "2026-09-29"}}
+	if _, err := owner.Change(series, exchange.Change{Recurrence: &rule}); err != nil {
+		t.Fatal(err)
+	}
+	week := map[string][]string{"Tue 20 Oct": {"A 41 / 45"}, "Thu 22 Oct": {"A 41 / 45"}}
+	if diff := cmp.Diff(week, shown(get(t, p, ""))); diff != "" { // that of the next occurrence
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	page := get(t, p, "&day=2026-11-04")
+	if diff := cmp.Diff(map[string][]string{"Tue 3 Nov": {"A 41 / 45"}, "Thu 5 Nov": {"A 41 / 45"}}, shown(page)); diff != "" || strings.Contains(page, "more in other weeks") {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if page := get(t, p, "&day=2026-09-01"); !strings.Contains(page, "1 more in other weeks") {
+		t.Error("the series that has not begun is not counted")
+	}
+	id := regexp.MustCompile(`name="event" value="([^"]*)"`).FindStringSubmatch(page)[1]
+	for _, form := range []url.Values{{"action": {"retitle"}, "subject": {"B"}}, {"action": {"later"}}} {
+		form["tenant"], form["user"], form["event"], form["day"] = []string{acme}, []string{aino}, []string{id}, []string{"2026-11-02"}
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/calendars/do", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if p.ServeHTTP(w, r); w.Code != http.StatusSeeOther {
+			t.Fatalf("%v: %d %s", form, w.Code, w.Body)
+		}
+	}
+	page = get(t, p, "&day=2026-11-04")
+	if diff := cmp.Diff(map[string][]string{"Wed 4 Nov": {"B 41 / 45"}, "Thu 5 Nov": {"A 41 / 45"}}, shown(page)); diff != "" || !strings.Contains(page, "changed in its series") {
+		t.Errorf("after changes (-want +got):\n%s", diff)
 	}
 }

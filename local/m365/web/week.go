@@ -79,7 +79,8 @@ func (p *Pages) week(w http.ResponseWriter, r *http.Request) {
 		zone = z.Location
 	}
 	events := p.store.Events(tenant, user)
-	monday := mondayOf(p.day(r.URL.Query().Get("day"), events, zone))
+	next := p.store.Week(tenant, user, p.now(), p.now().AddDate(1, 0, 0))
+	monday := mondayOf(p.day(r.URL.Query().Get("day"), events, next, zone))
 	page := week{
 		Tenant: tenant, User: u.ObjectID, Name: u.Name, Mail: u.Mail, Zone: zone.String(), State: u.State.String(),
 		Day:    monday.Format(time.DateOnly),
@@ -91,19 +92,25 @@ func (p *Pages) week(w http.ResponseWriter, r *http.Request) {
 		page.Hours = append(page.Hours, hour)
 	}
 	shown := map[string]bool{}
+	// A day more on both sides: the dates of whole days are nobody's zone.
+	there := p.store.Week(tenant, user, monday.AddDate(0, 0, -1), monday.AddDate(0, 0, 8))
 	for n := range 7 {
-		page.Days = append(page.Days, p.column(monday.AddDate(0, 0, n), events, shown))
+		page.Days = append(page.Days, p.column(monday.AddDate(0, 0, n), there, shown))
 	}
 	page.Later = len(events) - len(shown)
 	p.render(w, "week.html", page)
 }
 
-// day is the day asked for, else that of the first event to come, else today.
-func (p *Pages) day(asked string, events []exchange.Event, zone *time.Location) time.Time {
+// day is the day asked for, else that of the first event to come, else today. A
+// series is to come as long as it has an occurrence in the next year.
+func (p *Pages) day(asked string, events []exchange.Event, next []exchange.Event, zone *time.Location) time.Time {
 	if t, err := time.ParseInLocation(time.DateOnly, asked, zone); err == nil {
 		return t
 	}
 	now := p.now()
+	if len(next) > 0 {
+		return next[0].From.In(zone)
+	}
 	for _, e := range events {
 		if e.To.After(now) {
 			return e.From.In(zone)
@@ -117,7 +124,15 @@ func mondayOf(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day()-back, 0, 0, 0, 0, t.Location())
 }
 
-// column gathers the events of one day and notes which were shown.
+// item is what lies in the mailbox of an event: of an occurrence its series.
+func item(e exchange.Event) string {
+	if e.Series != "" {
+		return e.Series
+	}
+	return e.ID
+}
+
+// column gathers the events of one day and notes which items were shown.
 func (p *Pages) column(start time.Time, events []exchange.Event, shown map[string]bool) day {
 	end := start.AddDate(0, 0, 1)
 	d := day{Title: start.Format("Mon 2 Jan"), Today: mondayOf(start).Equal(mondayOf(p.now().In(start.Location()))) && start.Weekday() == p.now().In(start.Location()).Weekday()}
@@ -125,13 +140,13 @@ func (p *Pages) column(start time.Time, events []exchange.Event, shown map[strin
 		if e.AllDay {
 			if date := start.Format(time.DateOnly); date >= e.Start.DateTime[:10] && date < e.End.DateTime[:10] {
 				d.AllDay = append(d.AllDay, cardOf(e, start, end))
-				shown[e.ID] = true
+				shown[item(e)] = true
 			}
 			continue
 		}
 		if e.From.Before(end) && (e.To.After(start) || e.From.Equal(start)) {
 			d.Timed = append(d.Timed, cardOf(e, start, end))
-			shown[e.ID] = true
+			shown[item(e)] = true
 		}
 	}
 	return d
@@ -154,7 +169,10 @@ func cardOf(e exchange.Event, start, end time.Time) card {
 	if e.AllDay {
 		c.Time = "all day"
 	}
-	if e.Recurrence != nil {
+	switch {
+	case e.Exception():
+		c.Time += ", changed in its series"
+	case e.Series != "":
 		c.Time += ", series"
 	}
 	if e.From.After(start) {

@@ -41,6 +41,8 @@ type World interface {
 	// UserImports imports a calendar file with one event, whose UID becomes its
 	// iCalUId as it stands or wrapped (graph.WrappedUID), and returns the event's id.
 	UserImports(mailbox, uid string, wrapped bool) string
+	// UserRepeats makes an event one that takes place on five days.
+	UserRepeats(mailbox, id string)
 	// SetState changes what stands in the way of a mailbox.
 	SetState(mailbox string, state State)
 	// SetTransactions chooses a reading of what the contract leaves open (2.5).

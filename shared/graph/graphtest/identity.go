@@ -103,6 +103,10 @@ func findUID(s suite) {
 	if len(both[0].Found) != 1 || both[0].Found[0].ID != ours.ID || both[0].Found[0].Mark != s.creation(1).Mark || len(both[1].Found) != 1 {
 		s.Errorf("in a batch, by the event's own iCalUId: %+v", both)
 	}
+	s.World.UserRepeats(s.Second, wrapped)
+	if again := s.must(second).Found; found[0].Series || len(again) != 1 || again[0].ID != wrapped || !again[0].Series {
+		s.Errorf("found %+v, and made a series %+v", found, again)
+	}
 	s.World.UserDeletes(s.Second, wrapped)
 	if found := s.must(second).Found; len(found) != 0 {
 		s.Errorf("found %d deleted events", len(found))

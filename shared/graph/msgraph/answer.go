@@ -37,6 +37,7 @@ type wireEvent struct {
 	TransactionID   *string `json:"transactionId"`
 	CreatedDateTime string  `json:"createdDateTime"`
 	IsCancelled     bool    `json:"isCancelled"`
+	Type            string  `json:"type"`
 	Body            *struct {
 		Content string `json:"content"`
 	} `json:"body"`
@@ -107,7 +108,8 @@ func unreadable(a answer) *graph.Error {
 }
 
 func (w wireEvent) event(withBody bool) graph.Event {
-	e := graph.Event{ID: w.ID, ChangeKey: changeKey(w.ChangeKey, w.ETag), ICalUID: w.ICalUID, Cancelled: w.IsCancelled}
+	e := graph.Event{ID: w.ID, ChangeKey: changeKey(w.ChangeKey, w.ETag), ICalUID: w.ICalUID, Cancelled: w.IsCancelled,
+		Series: strings.EqualFold(w.Type, "seriesMaster")}
 	if w.TransactionID != nil {
 		e.TransactionID = *w.TransactionID
 	}

@@ -31,6 +31,7 @@ const findTop = 50
 var (
 	selectEvent = []string{"id", "changeKey", "iCalUId", "transactionId", "createdDateTime", "isCancelled"}
 	selectBody  = append(selectEvent[:len(selectEvent):len(selectEvent)], "body")
+	selectType  = append(selectEvent[:len(selectEvent):len(selectEvent)], "type")
 	selectOwner = []string{"owner"}
 	expandMark  = []string{"singleValueExtendedProperties($filter=id eq '" + graph.MarkProperty + "')"}
 )
@@ -142,7 +143,7 @@ func search(ctx context.Context, user *users.UserItemRequestBuilder, filter stri
 	top := int32(findTop)
 	info, err := user.Events().ToGetRequestInformation(ctx, &users.ItemEventsRequestBuilderGetRequestConfiguration{
 		QueryParameters: &users.ItemEventsRequestBuilderGetQueryParameters{
-			Filter: &filter, Select: selectEvent, Expand: expandMark, Top: &top,
+			Filter: &filter, Select: selectType, Expand: expandMark, Top: &top,
 		},
 	})
 	return finish(info, err, "")
