@@ -231,6 +231,9 @@ func TestAnAccountThatMayNotEnterStaysOnThePage(t *testing.T) {
 			t.Fatal(err)
 		}
 		try(erin, number)
+		if err := w.SetPolicy(acme, entra.Policy{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	b.open(authorizePath(acme), request("prompt", "select_account")).pick(ada).returned(redirect)
 	if err := w.SetPolicy(acme, entra.Policy{Browser: entra.Condition{Block: 1}}); err == nil {
