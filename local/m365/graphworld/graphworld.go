@@ -71,6 +71,21 @@ func (w *World) Person(calendar graph.Calendar) graphtest.Person {
 	return graphtest.Person{Harness: w.Harness(calendar), Own: own, Token: token, Dead: dead}
 }
 
+// Lists is the world with what lists calendars: Own and Sharing are connections of the
+// owner of Mailbox, Sharing with a .Shared permission.
+func (w *World) Lists(calendar graph.Calendar, calendars graph.Calendars) graphtest.Lists {
+	p := w.Person(calendar)
+	sharing := p.Own
+	sharing.Connection = Sharing
+	return graphtest.Lists{Harness: p.Harness, Calendars: calendars, Own: p.Own, Shared: sharing, Dead: p.Dead,
+		Add: func(mailbox, name string) string {
+			c, err := w.store.AddCalendar(Tenant, mailbox, name)
+			w.must(err)
+			return c.ID
+		},
+		Share: func() { w.must(w.store.Share(Tenant, Second, Mailbox, false)) }}
+}
+
 // ObjectID is that of the owner of Mailbox.
 func (w *World) ObjectID() string {
 	u, err := w.store.User(Tenant, Mailbox)
@@ -80,8 +95,9 @@ func (w *World) ObjectID() string {
 
 // The connections and the access token of the owner of Mailbox.
 var (
-	Own  = key.Of("connection", "own")
-	Dead = key.Of("connection", "dead")
+	Own     = key.Of("connection", "own")
+	Sharing = key.Of("connection", "sharing")
+	Dead    = key.Of("connection", "dead")
 )
 
 // Token is an access token of the owner of Mailbox.

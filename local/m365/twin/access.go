@@ -10,7 +10,11 @@ import (
 )
 
 // Account is who signed in: a tenant and an object id of it.
-type Account struct{ Tenant, ObjectID string }
+type Account struct {
+	Tenant, ObjectID string
+	// Shared says that what they granted reaches the calendars that others share.
+	Shared bool
+}
 
 // grants are the people's tokens that a twin knows: whose they are, and why they
 // do not work any more.
@@ -64,7 +68,7 @@ func (t *Twin) Foreign() []string {
 }
 
 func lowered(who Account) Account {
-	return Account{strings.ToLower(who.Tenant), strings.ToLower(who.ObjectID)}
+	return Account{strings.ToLower(who.Tenant), strings.ToLower(who.ObjectID), who.Shared}
 }
 
 // ready fails when no request would be made at all: the context is over, or there

@@ -37,6 +37,8 @@ type Visit struct {
 	Mailbox string
 	Calls   []graph.Call
 	Call    *graph.Call
+	// Listed says that it is a look at the list of the mailbox's calendars.
+	Listed bool
 }
 
 // Before decides the fate of a visit. It may run concurrently, and must not

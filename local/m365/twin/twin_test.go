@@ -44,15 +44,12 @@ func (r *trouble) LoseAnswers(n int) { r.losing = n }
 func (r *trouble) before(v twin.Visit) twin.Fate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if v.Call != nil {
-		key := strings.ToLower(v.Mailbox)
-		if r.counts[key] > 0 {
-			r.counts[key]--
-			return *r.throttle[key]
-		}
-		return twin.Fate{}
+	if key := strings.ToLower(v.Mailbox); (v.Call != nil || v.Listed) && r.counts[key] > 0 {
+		r.counts[key]--
+		return *r.throttle[key]
 	}
 	switch {
+	case v.Call != nil:
 	case r.failing > 0:
 		r.failing--
 		return r.fail
@@ -86,6 +83,24 @@ func TestTwinPassesTheCasesOfPeople(t *testing.T) {
 		tw.Grant(graphworld.Dead, aino)
 		tw.Fail(graphworld.Dead, graph.ClassifyToken("invalid_grant", []int{700082}, 400))
 		return world.Person(tw)
+	})
+}
+
+func TestTwinPassesTheCasesOfLists(t *testing.T) {
+	graphtest.RunLists(t, func(t *testing.T) graphtest.Lists {
+		store := exchange.New(ticking(), exchange.Switches{})
+		r := &trouble{throttle: map[string]*twin.Fate{}, counts: map[string]int{}}
+		tw := twin.New(store, &twin.Options{Before: r.before})
+		world := graphworld.New(t, store, r)
+		tw.Refuse(graphworld.Foreign, true)
+		aino := twin.Account{Tenant: graphworld.Tenant, ObjectID: world.ObjectID()}
+		sharing := aino
+		sharing.Shared = true
+		tw.Grant(graphworld.Own, aino)
+		tw.Grant(graphworld.Sharing, sharing)
+		tw.Grant(graphworld.Dead, aino)
+		tw.Fail(graphworld.Dead, graph.ClassifyToken("invalid_grant", []int{700082}, 400))
+		return world.Lists(tw, tw)
 	})
 }
 
