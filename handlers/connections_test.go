@@ -43,6 +43,9 @@ func (c connectors) ListConnections(ctx context.Context, organization, after str
 type mailboxes struct{}
 
 func (mailboxes) Mailbox(_ context.Context, _ graph.Access, address string) (graph.Mailbox, error) {
+	if strings.HasPrefix(address, "outside") {
+		return graph.Mailbox{}, graph.Classify(403, "ErrorAccessDenied", nil)
+	}
 	if !strings.HasSuffix(address, "@acme.example") {
 		return graph.Mailbox{}, graph.Classify(404, "ErrorInvalidUser", nil)
 	}

@@ -23,6 +23,9 @@ type Consenter interface {
 	// nothing. organization.ErrNotPending, organization.ErrTenantBound,
 	// organization.ErrUnexpectedTenant: nothing has changed.
 	DecideConsent(ctx context.Context, organization, attempt string, approve bool) (engine.Consent, error)
+	// ProbeScope tests the limits of a scoped consent by a mailbox inside and one outside.
+	// engine.ErrNotProbed (it is not scoped), engine.ErrNoConsent: nothing was asked.
+	ProbeScope(ctx context.Context, organization, inside, outside string) (organization.ScopeProof, error)
 }
 
 // consent is the resource consent of the function Organizations.
@@ -36,10 +39,14 @@ func (c consent) get(ctx context.Context, r *request) answer {
 	return answer{status: http.StatusOK, body: shown(r.organization, known)}
 }
 
+// decide decides a pending consent, or tests a scoped one.
 func (c consent) decide(ctx context.Context, r *request) answer {
 	body, bad := r.body(maxBody, "application/json")
 	if bad != nil {
 		return *bad
+	}
+	if asksForProof(body) {
+		return c.prove(ctx, r, body)
 	}
 	attempt, approve, faults := decodeDecision(body)
 	if len(faults) > 0 {
@@ -69,6 +76,8 @@ type underway struct {
 	Offered *offered `json:"offered,omitempty"`
 	// Added are permissions that this version needs beyond those consented to.
 	Added []string `json:"added,omitempty"`
+	// Proof is what a test of the limits came to that was just made.
+	Proof organization.ScopeProof `json:"proof,omitempty"`
 }
 
 // offered is a tenant whose administrator came back, and that waits for a decision.

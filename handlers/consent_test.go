@@ -14,7 +14,7 @@ const (
 )
 
 func (w *world) consents() *engine.Engine {
-	return engine.New(engine.Effects{Tables: w.store, Bus: quiet{}, Organizations: fresh{w.orgs}}, &engine.Options{Now: w.clock.Now})
+	return engine.New(engine.Effects{Tables: w.store, Bus: quiet{}, Organizations: fresh{w.orgs}, Calendar: mailboxes{}}, &engine.Options{Now: w.clock.Now})
 }
 
 // pending is a world in which an employee without a role came back from Microsoft.

@@ -28,11 +28,15 @@ func (e *Engine) ProbeConsent(ctx context.Context, id, address string) (organiza
 
 // ProbeScope reads a mailbox that should be inside the scope of a consent that was
 // limited in Exchange, and one that should be outside, with the app's own token. The
-// consent is granted only when the first was read and the second refused. Errors as ProbeConsent.
+// consent is granted only when the first was read and the second refused. Errors as ProbeConsent;
+// ErrNotProbed also where the consent is not scoped.
 func (e *Engine) ProbeScope(ctx context.Context, id, inside, outside string) (organization.ScopeProof, error) {
 	o, _, err := e.consents.Get(ctx, id)
 	if err != nil {
 		return organization.ScopeUnclear, err
+	}
+	if o.Consent != "scoped" {
+		return organization.ScopeUnclear, fmt.Errorf("probe of %s: its consent is not scoped: %w", o.ID, ErrNotProbed)
 	}
 	in, err := e.probeAs(ctx, o, inside)
 	if err != nil {
