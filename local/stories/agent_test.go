@@ -62,6 +62,7 @@ var (
 	formPattern  = regexp.MustCompile(`(?s)<form([^>]*)>(.*?)</form>`)
 	inputPattern = regexp.MustCompile(`<input([^>]*)>`)
 	pressPattern = regexp.MustCompile(`(?s)<button([^>]*)>(.*?)</button>`)
+	linkPattern  = regexp.MustCompile(`(?s)<a ([^>]*)>(.*?)</a>`)
 	pairPattern  = regexp.MustCompile(`([a-z-]+)(?:="([^"]*)")?`)
 	tagPattern   = regexp.MustCompile(`(?s)<[^>]*>`)
 )
@@ -114,6 +115,22 @@ func (a *agent) press(button string, pairs ...string) *agent {
 	return a.send(http.MethodPost, to, form)
 }
 
+// follow opens a link by its words.
+func (a *agent) follow(words string) *agent {
+	a.t.Helper()
+	for _, l := range linkPattern.FindAllStringSubmatch(a.Body, -1) {
+		if strings.Contains(plain(l[2]), words) {
+			to, err := a.URL.Parse(attributes(l[1])["href"])
+			if err != nil {
+				a.t.Fatal(err)
+			}
+			return a.open(to.String())
+		}
+	}
+	a.t.Fatalf("no link %q at %s, where it says:\n%s", words, a.URL, plain(a.Body))
+	return nil
+}
+
 // sees fails unless the page says something.
 func (a *agent) sees(words string) *agent {
 	a.t.Helper()
@@ -136,7 +153,7 @@ func (a *agent) signIn(principal string) *agent {
 	return a.sees("Pick an account").press("Sign in", "loginfmt", principal)
 }
 
-// hold stops before redirects; the answer's Location is returned by send's URL then.
+// post sends the form with a button and returns where it leads, without going there.
 func (a *agent) post(button string, pairs ...string) (location string) {
 	a.t.Helper()
 	to, form := a.form(button)

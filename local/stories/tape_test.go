@@ -52,9 +52,7 @@ func record(t testing.TB) *tape {
 		kept := &keeper{ResponseWriter: w}
 		proxy.ServeHTTP(kept, r)
 		one.Status, one.Answered, one.Body = kept.status, w.Header().Clone(), kept.body.String()
-		tape.mu.Lock()
-		defer tape.mu.Unlock()
-		tape.all = append(tape.all, one)
+		tape.add(one)
 	}))
 	t.Cleanup(server.Close)
 	tape.URL = server.URL
@@ -68,6 +66,13 @@ func (t *tape) to(origin string) {
 		panic(err)
 	}
 	t.target.Store(u)
+}
+
+// add keeps one.
+func (t *tape) add(one taped) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = append(t.all, one)
 }
 
 // list is everything so far.
