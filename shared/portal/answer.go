@@ -15,6 +15,14 @@ type Answer struct {
 	Cause error
 }
 
+// unlessPassing is instead, but for an answer that another try may change.
+func (a Answer) unlessPassing(instead Answer) Answer {
+	if a.Status == http.StatusServiceUnavailable {
+		return a
+	}
+	return instead
+}
+
 // contentPolicy forbids everything but our own style, script and pictures. Forms may
 // lead to the origins, empty ones left out.
 func contentPolicy(origins []string) string {

@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,16 @@ import (
 // pageAttempt is the clean URL that callbacks lead to: how an attempt stands. It goes by
 // the flow's cookie.
 const pageAttempt = "attempt"
+
+// What stands in the place of a flow's id where a callback has none to show.
+const (
+	attemptNobodys = "unknown" // not this browser's
+	attemptPast    = "over"    // its answer was used before
+)
+
+// refusals are the last words of Microsoft about an attempt that is nobody's, which the
+// page says in the place of an id.
+var refusals = []ending{endApproval, endRequested, endPolicy, endCancelled, endPassing, endDenied, endUnverified, endFault}
 
 // attempt is a kind of flow: what its page shows, and the forms on it.
 type attempt struct {
@@ -33,6 +44,12 @@ func (p *Portal) attempts() map[string]attempt {
 
 // showAttempt answers GET of an attempt's page.
 func (p *Portal) showAttempt(ctx context.Context, v *visit) Answer {
+	switch e := ending(v.id); {
+	case v.id == attemptPast:
+		return v.trouble(attemptOver)
+	case slices.Contains(refusals, e):
+		return v.endPage(http.StatusForbidden, endData{Ending: e})
+	}
 	f, kind, bad := v.itsAttempt(ctx)
 	if bad != nil {
 		return *bad

@@ -16,17 +16,17 @@ import (
 
 // ConnectCallback serves connect/callback, GET only: what Microsoft sends people back
 // with. It stores nothing but, for ten minutes and sealed, what a confirmation needs, and
-// always answers 303 to a clean URL, or with a page where the state is not this
-// browser's.
+// answers 303 to a clean URL; only where something does not answer that is needed, it is
+// a page.
 //
 // It may come twice (a reload, the back button, an attacker): a state is good for
 // once, and whoever comes later is shown what came of it.
 func (p *Portal) ConnectCallback(ctx context.Context, r *http.Request) Answer {
 	v := p.visit(r)
 	v.name = pageAttempt
-	q, err := url.ParseQuery(r.URL.RawQuery)
+	q, err := url.ParseQuery(v.query)
 	if err != nil {
-		return v.trouble(attemptUnknown)
+		return v.see(p.path(pageAttempt, attemptNobodys))
 	}
 	refused := identity.ParseCallbackError(q)
 	f, verdict, err := v.returned(ctx, single(q["state"]))
@@ -35,9 +35,9 @@ func (p *Portal) ConnectCallback(ctx context.Context, r *http.Request) Answer {
 	}
 	if verdict == flowUnknown || !oursToFinish(f) {
 		if refused != nil { // Microsoft's word, without anything of ours to do about it
-			return v.endPage(http.StatusForbidden, endData{Ending: endOf(refused), Numbers: numbers(refused), Correlation: refused.CorrelationID})
+			return v.see(p.path(pageAttempt, string(endOf(refused))))
 		}
-		return v.trouble(attemptUnknown)
+		return v.see(p.path(pageAttempt, attemptNobodys))
 	}
 	j, err := journeyOf(f)
 	if err != nil {

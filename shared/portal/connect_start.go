@@ -214,25 +214,19 @@ func (p *Portal) startPath(grant, connection string, c choice) string {
 	return p.base + "connect/start?" + q.Encode()
 }
 
-// consentLink is the link that an Entra admin can be sent (R4): the one of the
-// organisation that lives longest. Where there is none it is made, if anybody can need
+// consentLink is the link that an Entra admin can be sent (R4): the organisation's
+// newest, which its admin sees too. Where there is none it is made, if anybody can need
 // it: certain says that Microsoft has asked for an administrator; else it is not where
 // one has allowed it for everybody already. by is who asks.
 func (v *visit) consentLink(ctx context.Context, certain bool, by string) (string, error) {
-	links, err := v.portal.deps.Links.Of(ctx, v.org.ID, state.EntraAdmin)
+	newest, found, err := v.liveConsentLink(ctx)
 	if err != nil {
 		return "", err
 	}
-	var best state.Link
-	for _, l := range links {
-		if l.Live(v.now) && l.Expires.After(best.Expires) {
-			best = l
-		}
-	}
 	allowed := v.org.State.Consent == organization.ConsentGranted && v.org.Accounts != "any"
 	switch {
-	case best.ID != "":
-		return v.portal.deps.Keys.URL(v.portal.opts.PublicURL, best.ID, best.Role), nil
+	case found:
+		return v.portal.deps.Keys.URL(v.portal.opts.PublicURL, newest.ID, newest.Role), nil
 	case allowed && !certain:
 		return "", nil
 	}

@@ -15,7 +15,8 @@ import (
 // ConsentCallback answers consent/callback, to which Microsoft sends the browser back:
 // from its consent page, and from the sign-in that proves the tenant (graph/contract.md
 // 13.2, 13.3). Nothing in the first is signed, so all that it does is to say where the
-// sign-in is to be. The answer is always a page, or 303: never the URL with a code.
+// sign-in is to be. The answer is 303 to a clean URL; only where something does not
+// answer that is needed, it is a page to load again, with the state still good.
 func (p *Portal) ConsentCallback(ctx context.Context, r *http.Request) Answer {
 	v := p.visit(r)
 	f, verdict, err := v.returned(ctx, single(v.values["state"]))
@@ -23,17 +24,17 @@ func (p *Portal) ConsentCallback(ctx context.Context, r *http.Request) Answer {
 	case err != nil:
 		return v.broken(err)
 	case verdict == flowUnknown, f.Kind != kindConsent:
-		return v.trouble(attemptUnknown)
-	}
-	if bad := v.attend(ctx, f); bad != nil {
-		return *bad
+		return v.see(p.path(pageAttempt, attemptNobodys))
 	}
 	here := p.path(pageAttempt, f.ID)
+	if bad := v.attend(ctx, f); bad != nil {
+		return bad.unlessPassing(v.see(here))
+	}
 	switch {
 	case verdict == flowUsed:
 		return v.see(here)
 	case verdict == flowStale:
-		return v.trouble(attemptOver)
+		return v.see(p.path(pageAttempt, attemptPast))
 	case f.Step == stepConsenting:
 		return p.consented(ctx, v, f, verdict == flowExpired)
 	case f.Step == stepSigningIn && verdict == flowFresh:

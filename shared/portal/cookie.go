@@ -69,7 +69,7 @@ func (v *visit) cookie(id string) (string, bool) {
 	return c.Value, true
 }
 
-// setCookie gives the browser a cookie with the answer; life 0 is until it is closed.
+// setCookie gives the browser a cookie with the answer, for life.
 func (v *visit) setCookie(id, value string, life time.Duration) {
 	v.cookies = append(v.cookies, &http.Cookie{Name: v.portal.cookieName(id), Value: value, Path: "/", Secure: v.portal.secure,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(life / time.Second)})

@@ -29,7 +29,7 @@ func (v *visit) formHolds(browser string) bool {
 }
 
 // readForm reads the body of a POST into v.values: urlencoded, at most maxForm bytes,
-// sent by one of our own pages. The answer is not nil where it is none.
+// each field once, sent by one of our own pages. The answer is not nil where it is none.
 func (v *visit) readForm() *Answer {
 	refuse := func(t trouble) *Answer { a := v.trouble(t); return &a }
 	if !v.portal.ownOrigin(v.request.Header) {
@@ -47,6 +47,11 @@ func (v *visit) readForm() *Answer {
 	}
 	if v.values, err = url.ParseQuery(string(body)); err != nil {
 		return refuse(formUnreadable)
+	}
+	for _, values := range v.values {
+		if len(values) > 1 { // no form of ours has a field twice
+			return refuse(formUnreadable)
+		}
 	}
 	return nil
 }

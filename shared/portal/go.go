@@ -18,8 +18,13 @@ const (
 	pageRooms = "rooms"
 )
 
-// formCookie names the cookie that ties a link's page to its browser.
-const formCookie = "form"
+// formCookie names the cookie that ties a link's page to its browser. It lasts as long as
+// the links that are one browser's (package link), so that a browser which was closed can
+// still repeat the exchange; every page of a link makes it last again.
+const (
+	formCookie     = "form"
+	formCookieLife = 7 * 24 * time.Hour
+)
 
 // openedEvery is how exact a link's last opening is kept: a scanner that looks twenty
 // times writes once.
@@ -45,8 +50,8 @@ func (p *Portal) showLink(ctx context.Context, v *visit) Answer {
 	}
 	if !ok {
 		secret = newSecret()
-		v.setCookie(formCookie, secret, 0)
 	}
+	v.setCookie(formCookie, secret, formCookieLife)
 	v.browser = hash(secret)
 	if v.now.Sub(l.Opened) >= openedEvery {
 		l.Opened = v.now
@@ -125,7 +130,7 @@ func (v *visit) claim(ctx context.Context, l state.Link, browser, grant string) 
 // use it: tampered with, unknown, of an organisation whose module is off, ended, expired.
 func (v *visit) link(ctx context.Context) (state.Link, *Answer) {
 	refuse := func(t trouble) (state.Link, *Answer) { a := v.trouble(t); return state.Link{}, &a }
-	query, err := url.ParseQuery(v.request.URL.RawQuery)
+	query, err := url.ParseQuery(v.query)
 	role, ok := v.portal.deps.Keys.Check(v.id, query)
 	if err != nil || !ok || !isID(v.id) {
 		return refuse(linkUnknown)

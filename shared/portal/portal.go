@@ -143,14 +143,9 @@ func (p *Portal) Serve(ctx context.Context, r *http.Request, name, id, action st
 	if !ok {
 		return v.trouble(notFound)
 	}
-	serve := page.get
-	if r.Method == http.MethodPost {
-		serve = page.post[action]
-	} else if action != "" {
-		serve = nil
-	}
-	if serve == nil {
-		return v.trouble(notFound)
+	serve, bad := page.function(v)
+	if bad != nil {
+		return *bad
 	}
 	if len(page.roles) > 0 {
 		if bad := v.enter(ctx, page.roles); bad != nil {
@@ -170,6 +165,23 @@ func (p *Portal) Serve(ctx context.Context, r *http.Request, name, id, action st
 		answer.Body = nil
 	}
 	return answer
+}
+
+// function finds what serves a request. The answer is not nil where nothing does: there is
+// no such page, or it is not asked for by the right method.
+func (p page) function(v *visit) (func(context.Context, *visit) Answer, *Answer) {
+	form := p.post[v.action]
+	switch {
+	case v.request.Method == http.MethodPost && form != nil:
+		return form, nil
+	case v.request.Method != http.MethodPost && v.action == "":
+		return p.get, nil
+	case v.request.Method == http.MethodPost && v.action == "":
+		return nil, v.refused(getOnly)
+	case form != nil:
+		return nil, v.refused(postOnly)
+	}
+	return nil, v.refused(notFound)
 }
 
 // Failure answers a request that a fault of ours kept from being answered.

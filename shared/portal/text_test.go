@@ -168,3 +168,13 @@ func TestATextThatALanguageLacksIsEnglish(t *testing.T) {
 		t.Errorf("%q: a value was read as a text", got)
 	}
 }
+
+// The product is the booking product, by the organisation's setting; what Calbridge is
+// nobody told the people who read these pages.
+func TestNoPageNamesAProductThatPeopleDoNotKnow(t *testing.T) {
+	for name, open := range pages(t) {
+		if p := open(); strings.Contains(string(p.Body), "Calbridge") {
+			t.Errorf("%s names Calbridge", name)
+		}
+	}
+}

@@ -14,6 +14,8 @@ type trouble string
 const (
 	notFound         trouble = "not-found"
 	broken           trouble = "broken"
+	getOnly          trouble = "get-only"
+	postOnly         trouble = "post-only"
 	noSession        trouble = "no-session"
 	sessionOver      trouble = "session-over"
 	wrongRole        trouble = "wrong-role"
@@ -36,6 +38,8 @@ const (
 var statuses = map[trouble]int{
 	notFound:         http.StatusNotFound,
 	broken:           http.StatusServiceUnavailable,
+	getOnly:          http.StatusMethodNotAllowed,
+	postOnly:         http.StatusMethodNotAllowed,
 	organizationGone: http.StatusNotFound,
 	formTooLarge:     http.StatusRequestEntityTooLarge,
 	formUnreadable:   http.StatusBadRequest,
@@ -44,6 +48,9 @@ var statuses = map[trouble]int{
 	linkEnded:        http.StatusGone,
 	attemptOver:      http.StatusGone,
 }
+
+// allowed are the methods that an address takes where another one came.
+var allowed = map[trouble]string{getOnly: http.MethodGet, postOnly: http.MethodPost}
 
 // status is the HTTP status of a trouble; 403 where none is named.
 func (t trouble) status() int {
@@ -61,7 +68,15 @@ func (v *visit) trouble(t trouble, pairs ...string) Answer {
 		return v.problem(t)
 	}
 	key := "trouble." + string(t)
-	return v.page(t.status(), "trouble", message{Title: key + ".title", What: key + ".what", Next: key + ".next", Pairs: pairs, Bad: true})
+	m := message{Title: key + ".title", What: key + ".what", Next: key + ".next", Pairs: pairs, Bad: true}
+	if t == getOnly || t == postOnly {
+		m.Link, m.LinkText = v.portal.path(v.name, v.id), "trouble.to-page"
+	}
+	a := v.page(t.status(), "trouble", m)
+	if method, ok := allowed[t]; ok {
+		a.Header.Set("Allow", method)
+	}
+	return a
 }
 
 // broken answers that something we depend on failed; err is logged.

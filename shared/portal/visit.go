@@ -3,6 +3,7 @@ package portal
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/organization"
@@ -19,7 +20,9 @@ type visit struct {
 	session state.Session
 	org     organization.Organization
 	lang    *language
-	// values are the query of a GET, the form of a POST.
+	// query is the request's, as net/url can read it; values are its pairs, or the form of a
+	// POST.
+	query  string
 	values url.Values
 	// browser is the SHA-256 of the cookie that the page's forms are bound to.
 	browser string
@@ -29,7 +32,10 @@ type visit struct {
 
 func (p *Portal) visit(r *http.Request) *visit {
 	v := &visit{portal: p, request: r, now: p.now().UTC()}
-	v.values, _ = url.ParseQuery(r.URL.RawQuery) // what cannot be read is as if it was not there
+	// The host decodes a query and writes it again without encoding a semicolon (contract
+	// 2.2), at which net/url would drop the pair, or the whole.
+	v.query = strings.ReplaceAll(r.URL.RawQuery, ";", "%3B")
+	v.values, _ = url.ParseQuery(v.query) // what cannot be read is as if it was not there
 	v.lang = p.texts.choose(r.Header.Get("Accept-Language"))
 	return v
 }
