@@ -371,7 +371,7 @@ func consentSentence(consent string) string {
 	case organization.ConsentOutdated:
 		return "The consent is for an older set of permissions; what was granted works on."
 	case organization.ConsentMissing:
-		return "Microsoft 365 does not let Calbridge into the tenant any more: an administrator has to consent again."
+		return "Microsoft 365 does not let the calendar connection into the tenant any more: an administrator has to consent again."
 	}
 	return "Nobody has consented."
 }

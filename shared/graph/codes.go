@@ -88,14 +88,14 @@ func (c Code) rank(name string, aadsts []int) int {
 var (
 	noWords   reason.Words // the reason's are taken
 	again     = reason.Words{Sentence: "Microsoft 365 did not answer properly.", Owner: reason.Operator, Next: "Nothing to do: it is tried again for a day."}
-	slower    = reason.Words{Sentence: "Microsoft 365 asked Calbridge to slow down.", Owner: reason.Operator, Next: "Nothing to do: it goes on when Microsoft allows it."}
+	slower    = reason.Words{Sentence: "Microsoft 365 asked the calendar connection to slow down.", Owner: reason.Operator, Next: "Nothing to do: it goes on when Microsoft allows it."}
 	changed   = reason.Words{Sentence: "Somebody changed the event at the same moment.", Owner: reason.Operator, Next: "Nothing to do: it is read and written again."}
 	eventGone = reason.Words{Sentence: "The event is not in the calendar any more.", Owner: reason.User, Next: "Nothing to do."}
 	readAnew  = reason.Words{Sentence: "Microsoft 365 has forgotten how far the calendar was read.", Owner: reason.Operator, Next: "Nothing to do: the calendar is read anew."}
-	token     = reason.Words{Sentence: "Microsoft 365 did not accept the sign-in of Calbridge.", Owner: reason.Operator, Next: "Nothing to do: it is tried with a fresh token."}
-	badClient = reason.Words{Sentence: "Microsoft Entra did not accept the credential of Calbridge.", Owner: reason.Operator,
+	token     = reason.Words{Sentence: "Microsoft 365 did not accept the sign-in of the calendar connection.", Owner: reason.Operator, Next: "Nothing to do: it is tried with a fresh token."}
+	badClient = reason.Words{Sentence: "Microsoft Entra did not accept the credential of the calendar connection.", Owner: reason.Operator,
 		Next: "Check the client secret, certificate or federated credential of the app registration."}
-	badApp = reason.Words{Sentence: "The app registration or the request of Calbridge is not as Microsoft Entra wants it.", Owner: reason.Operator,
+	badApp = reason.Words{Sentence: "The app registration or the request of the calendar connection is not as Microsoft Entra wants it.", Owner: reason.Operator,
 		Next: "Compare the app registration with the documentation of the deployment."}
 	badTenant = reason.Words{Sentence: "Microsoft Entra knows no such tenant.", Owner: reason.Operator, Next: "Check to which tenant the organisation is bound."}
 	noService = reason.Words{Sentence: "The organisation's tenant does not have the service that is asked for.", Owner: reason.EntraAdmin,

@@ -106,3 +106,12 @@ func TestNoCodeIsListedTwice(t *testing.T) {
 		seen[k] = true
 	}
 }
+
+// Pages show these sentences to people who know the booking product and nothing else.
+func TestTheWordsOfCodesNameNoProductThatPeopleDoNotKnow(t *testing.T) {
+	for _, c := range graph.Codes() {
+		if strings.Contains(c.Sentence+c.Next, "Calbridge") {
+			t.Errorf("%s %d: %s %s", c.Name, c.AADSTS, c.Sentence, c.Next)
+		}
+	}
+}

@@ -136,3 +136,13 @@ func TestTheListCannotBeChangedByItsReaders(t *testing.T) {
 		t.Error("All gives out the list itself")
 	}
 }
+
+// Pages show these sentences to people who know the booking product and nothing else: what
+// Calbridge is nobody told them.
+func TestSentencesNameNoProductThatPeopleDoNotKnow(t *testing.T) {
+	for _, e := range reason.All() {
+		if strings.Contains(e.Sentence+e.Next, "Calbridge") {
+			t.Errorf("%s: %s %s", e.Name, e.Sentence, e.Next)
+		}
+	}
+}
