@@ -63,10 +63,11 @@ type Event struct {
 	indexedAt time.Time
 	offline   bool      // an online meeting whose link was taken out
 	day       time.Time // of an occurrence, midnight UTC of its date in the rule
-	// changed are a series' exceptions and left the days without occurrence, by date;
-	// neither map is ever changed. An occurrence has those of its series.
+	// changed are a series' exceptions and left the days without occurrence, by date,
+	// with the SEQUENCE that took it out, -1 for none; neither map is ever changed. An
+	// occurrence has those of its series.
 	changed map[string]*Event
-	left    map[string]bool
+	left    map[string]int
 }
 
 // Property returns the value of an extended property whose id is the same as

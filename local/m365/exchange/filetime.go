@@ -25,12 +25,30 @@ func (s *Store) fileTimes(v *ics.VEvent, c *Change, home string) error {
 		if date != allDay {
 			return errors.New("DTSTART and DTEND are of two kinds")
 		}
-	} else if allDay { // RFC 5545 3.6.1: one day
-		day, _ := time.Parse(wallClock, start.DateTime)
-		end.DateTime = day.AddDate(0, 0, 1).Format(wallClock)
+	} else if end.DateTime, err = fileLength(v, start, allDay); err != nil {
+		return err
 	}
 	c.Start, c.End, c.AllDay = &start, &end, &allDay
 	return nil
+}
+
+// fileLength is the end of what has no DTEND: DURATION after the start, else a day after
+// a date and at once after a time (RFC 5545 3.6.1). Guessed: hours count on the clock,
+// also over its change.
+func fileLength(v *ics.VEvent, start Time, allDay bool) (string, error) {
+	wall, _ := parseWall(start.DateTime)
+	p := v.GetProperty(ics.ComponentPropertyDuration)
+	switch {
+	case p == nil && allDay:
+		wall = wall.AddDate(0, 0, 1)
+	case p != nil:
+		minutes, ok := before("-" + strings.TrimPrefix(p.Value, "+"))
+		if !ok || allDay && minutes%(24*60) != 0 {
+			return "", errors.New("DURATION is no length of the event")
+		}
+		wall = wall.Add(time.Duration(minutes) * time.Minute)
+	}
+	return wall.Format(wallClock), nil
 }
 
 func (s *Store) fileTime(v *ics.VEvent, name ics.ComponentProperty, home string) (at Time, date bool, err error) {

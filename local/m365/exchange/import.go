@@ -27,13 +27,14 @@ type Imported struct{ Added, Updated, Removed, Ignored []string }
 // exception of that date, or cancelled takes it out; it wins over an EXDATE. A file
 // with the series replaces what was there with all that differed; one with
 // occurrences only changes those, if its SEQUENCE is not lower than the series' and
-// higher than that of the exception there is.
+// higher than that of the exception or of the cancellation there is.
 //
 // Guessed: that Outlook wants a higher SEQUENCE, not an equal one; that a cancel
 // removes at once, where Outlook shows a button for it; that ATTENDEEs are left
 // out; that an occurrence whose series is not there, which the rule does not have, or
 // which is moved to the day of a neighbour or beyond, has the file refused; that a
-// start which the rule does not have is no occurrence. All of a file is imported or
+// start which the rule does not have is no occurrence; that an exception keeps all of its
+// content when its series changes by other means than a file. All of a file is imported or
 // nothing.
 func (o Owner) Import(file []byte) (Imported, error) {
 	s := o.store
@@ -79,7 +80,7 @@ func (s *Store) check(box *mailbox, item fileItem) error {
 		return errors.New("an occurrence of a series that is not in the calendar")
 	default:
 		next := *known
-		_, err := s.differ(&next, item.instances)
+		_, err := s.differ(&next, item)
 		return err
 	}
 }
@@ -133,7 +134,7 @@ func (s *Store) takeInstances(box *mailbox, known *Event, item fileItem, done *I
 		return nil
 	}
 	next := *known
-	changed, err := s.differ(&next, item.instances)
+	changed, err := s.differ(&next, item)
 	switch {
 	case err != nil:
 		return err
@@ -162,28 +163,28 @@ func (s *Store) fill(e *Event, item fileItem) error {
 	zone, _ := s.zones.find(e.Start.Zone) // known by now
 	for _, m := range item.event.exdates {
 		if day := m.in(zone.Location); e.Recurrence.has(day) {
-			e.leave(day)
+			e.leave(day, -1)
 		}
 	}
-	_, err := s.differ(e, item.instances)
+	_, err := s.differ(e, item)
 	return err
 }
 
 // differ changes and cancels occurrences of a series as a file says, those of its
 // VEVENTs that are not out of date, and reports whether there were any.
-func (s *Store) differ(e *Event, instances []fileEvent) (changed bool, err error) {
+func (s *Store) differ(e *Event, item fileItem) (changed bool, err error) {
 	zone, _ := s.zones.find(e.Start.Zone)
-	for _, f := range instances {
+	for _, f := range item.instances {
 		day := f.instance.in(zone.Location)
-		there := e.changed[day.Format(time.DateOnly)]
-		switch {
-		case f.sequence < e.Sequence, there != nil && f.sequence < there.Sequence, there != nil && f.sequence == there.Sequence && !f.cancelled:
+		if e.newer(day, f) || item.event == nil && f.sequence < e.Sequence {
 			continue
-		case f.cancelled && !e.Recurrence.has(day):
+		}
+		switch has := e.Recurrence.has(day); {
+		case f.cancelled && !has:
 			continue
 		case f.cancelled:
-			e.leave(day)
-		case !e.Recurrence.has(day):
+			e.leave(day, f.sequence)
+		case !has:
 			return false, errors.New("an occurrence that the rule of its series does not have")
 		default:
 			o := s.occurrence(e, day)
@@ -197,6 +198,17 @@ func (s *Store) differ(e *Event, instances []fileEvent) (changed bool, err error
 		changed = true
 	}
 	return changed, s.crossing(e)
+}
+
+// newer reports whether an occurrence, or that it was taken out, is as new as what a
+// file says of it. Of one SEQUENCE a cancellation is newer than a change.
+func (e *Event) newer(day time.Time, f fileEvent) bool {
+	name := day.Format(time.DateOnly)
+	if sequence, gone := e.left[name]; gone {
+		return f.sequence <= sequence
+	}
+	there := e.changed[name]
+	return there != nil && (f.sequence < there.Sequence || f.sequence == there.Sequence && !f.cancelled)
 }
 
 // byUID finds the live event that a file's UID means.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -76,6 +77,8 @@ func TestWhatAFileLeavesOutIsAsOutlookHasIt(t *testing.T) {
 			func(e exchange.Event) bool { return e.AllDay && e.To.Sub(e.From).Hours() == 48 }},
 		{"a date without end is one day (RFC 5545 3.6.1)", []string{"DTSTART;VALUE=DATE:20261201", "DTEND-X:1"},
 			func(e exchange.Event) bool { return e.AllDay && e.To.Sub(e.From).Hours() == 24 }},
+		{"a length for the end", []string{"DTEND-X:1", "DURATION:P1DT30M"}, func(e exchange.Event) bool { return e.End.DateTime == "2026-12-02T10:30:00" }},
+		{"days for the end", []string{"DTSTART;VALUE=DATE:20261201", "DTEND-X:1", "DURATION:P2D"}, func(e exchange.Event) bool { return e.AllDay && e.To.Sub(e.From).Hours() == 48 }},
 		{"UTC", []string{"DTSTART:20261201T080000Z", "DTEND:20261201T090000Z"}, func(e exchange.Event) bool { return e.Start.Zone == "UTC" && e.From.Hour() == 8 }},
 		{"a Windows zone", []string{"DTSTART;TZID=FLE Standard Time:20261201T100000"}, func(e exchange.Event) bool { return e.From.Hour() == 8 }},
 		{"HTML", []string{"X-ALT-DESC;FMTTYPE=text/html:<b>x</b>"}, func(e exchange.Event) bool { return strings.Contains(e.Body, "<b>x</b>") }},
@@ -177,6 +180,7 @@ func TestABadFileChangesNothing(t *testing.T) {
 	for name, bad := range map[string][]byte{"nothing": nil, "no calendar": []byte("hello"), "no event": []byte("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n"),
 		"the second has no UID": []byte(two), "a zone of nowhere": file("", "DTSTART;TZID=Mars:20261201T100000"),
 		"no start": file("", "DTSTART:x"), "end before start": file("", "DTSTART:20261202T100000Z", "DTEND:20261201T100000Z"), "two kinds": file("", "DTEND;VALUE=DATE:20261202"),
+		"no length": file("", "DTEND-X:1", "DURATION:-PT1H"), "hours of whole days": file("", "DTSTART;VALUE=DATE:20261201", "DTEND-X:1", "DURATION:PT1H"),
 		"sequence": file("", "SEQUENCE:x"), "a reply": file("REPLY"), "too large": append(file(""), make([]byte, 5<<20)...)} {
 		w := start(t, exchange.Switches{})
 		if _, err := w.Owner(acme, aino).Import(bad); err == nil || len(w.Events(acme, aino)) != 0 {
@@ -189,11 +193,24 @@ func FuzzImport(f *testing.F) {
 	f.Add(file("PUBLISH", "SUMMARY:x", "SEQUENCE:1"))
 	f.Add(file("CANCEL"))
 	f.Add([]byte("BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:x\r\nDTSTART;VALUE=DATE:20261201\r\nBEGIN:VALARM\r\nTRIGGER:-P1W\r\nEND:VALARM\r\nEND:VEVENT\r\nEND:VCALENDAR"))
+	f.Add(file("", "RRULE:FREQ=WEEKLY;BYDAY=TU,TH;UNTIL=20270101T000000Z", "EXDATE:20261203T080000Z"))
+	f.Add(files(file("", "RRULE:FREQ=MONTHLY;BYDAY=-1TU;COUNT=9"), file("", "RECURRENCE-ID:20261229T080000Z", "DTSTART:20261230T080000Z", "DTEND:20261230T090000Z", "SEQUENCE:2")))
+	f.Add(files(file("", "DTSTART;VALUE=DATE:20261231", "DTEND-X:1", "DURATION:P1D", "RRULE:FREQ=YEARLY"), file("", "RECURRENCE-ID;VALUE=DATE:20271231", "STATUS:CANCELLED")))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		w := start(t, exchange.Switches{})
 		done, err := w.Owner(acme, aino).Import(content)
 		if got := len(w.Events(acme, aino)); err == nil && got > len(done.Added) || err != nil && got > 0 && len(done.Added) == 0 {
 			t.Fatalf("%d events, %+v, %v", got, done, err)
+		}
+		from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		shown, err := w.View(acme, aino, "", from, from.AddDate(2, 0, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range shown {
+			if same, err := w.Event(acme, aino, e.ID); err != nil || same.From != e.From || same.Subject != e.Subject || e.To.Before(e.From) {
+				t.Fatalf("%+v is %+v by its id, %v", e, same, err)
+			}
 		}
 	})
 }

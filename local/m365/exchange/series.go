@@ -40,7 +40,7 @@ func (s *Store) occurrences(e *Event, from, to time.Time) []Event {
 		if day.After(to.Add(edge)) {
 			break
 		}
-		if day.Before(over) || e.changed[day.Format(time.DateOnly)] != nil || e.left[day.Format(time.DateOnly)] {
+		if day.Before(over) || e.changed[day.Format(time.DateOnly)] != nil || e.lacks(day) {
 			continue
 		}
 		if o := s.occurrence(e, day); o.within(from, to) {
@@ -98,7 +98,7 @@ func (s *Store) instance(box *mailbox, id string) *Event {
 		return nil
 	}
 	e := box.byID[master]
-	if e == nil || e.Recurrence == nil || e.left[day.Format(time.DateOnly)] || !e.Recurrence.has(day) {
+	if e == nil || e.Recurrence == nil || e.lacks(day) || !e.Recurrence.has(day) {
 		return nil
 	}
 	o := s.occurrence(e, day)
@@ -149,15 +149,21 @@ func (e *Event) change(o *Event) {
 	delete(e.left, o.Day())
 }
 
-// leave takes an occurrence out of a series.
-func (e *Event) leave(day time.Time) {
+// lacks reports whether the occurrence of a day was taken out.
+func (e *Event) lacks(day time.Time) bool {
+	_, gone := e.left[day.Format(time.DateOnly)]
+	return gone
+}
+
+// leave takes an occurrence out of a series, as a file of that SEQUENCE says; -1 for none.
+func (e *Event) leave(day time.Time, sequence int) {
 	e.changed, e.left = maps.Clone(e.changed), maps.Clone(e.left)
 	if e.left == nil {
-		e.left = map[string]bool{}
+		e.left = map[string]int{}
 	}
 	name := day.Format(time.DateOnly)
 	delete(e.changed, name)
-	e.left[name] = true
+	e.left[name] = sequence
 }
 
 // crossing refuses a series with an exception on or beyond the day of a neighbour
@@ -174,7 +180,7 @@ func (s *Store) crossing(e *Event) error {
 	before, beyond := "", false
 	for day := range e.Recurrence.days {
 		name := day.Format(time.DateOnly)
-		if e.left[name] {
+		if e.lacks(day) {
 			continue
 		}
 		now := name

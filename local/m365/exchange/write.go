@@ -159,7 +159,7 @@ func (s *Store) delete(tenantID, user, id, ifMatch string, by Actor) error {
 // remove takes an event out of a mailbox, an occurrence out of its series.
 func (s *Store) remove(box *mailbox, e *Event) {
 	if master := box.byID[e.Series]; e.Series != "" && master != nil {
-		master.leave(e.day)
+		master.leave(e.day, -1)
 		master.Modified, master.ChangeKey = s.now().UTC(), s.nextKey(box)
 		return
 	}
