@@ -45,22 +45,27 @@ func TestAnImportedSeriesIsTheSameInGraphAndOnThePages(t *testing.T) {
 		}
 		want, days = append(want, fmt.Sprint(at.UTC().Format("2006-01-02T15:04:05.0000000"), " ", subject)), append(days, at.Format("Mon 2 Jan"))
 	}
-	var view struct {
-		Value []struct {
-			Subject string
-			Start   struct{ DateTime string }
+	const window = "?$top=100&startDateTime=2027-01-01T00:00:00Z&endDateTime=2028-01-01T00:00:00Z"
+	events := "/v1.0/users/" + aino + "/events"
+	series := w.events(events)[0]
+	if series.Type != "seriesMaster" || series.Recurrence == nil || series.Start.DateTime != want[0][:27] || series.ICalUID != "u@acme.example" {
+		t.Errorf("the series is %+v", series)
+	}
+	for _, path := range []string{"/v1.0/users/" + aino + "/calendarView" + window, events + "/" + series.ID + "/instances" + window} {
+		var got []string
+		for _, e := range w.events(path) {
+			got = append(got, e.Start.DateTime+" "+e.Subject)
+			kind := "occurrence"
+			if e.Subject != "Course" {
+				kind = "exception"
+			}
+			if one := w.event(events + "/" + e.ID); one.Type != kind || one.SeriesMasterID != series.ID || one.Start != e.Start {
+				t.Errorf("%s by its id: %+v", e.Subject, one)
+			}
 		}
-	}
-	answer := w.must(200, "GET", "/v1.0/users/"+aino+"/calendarView?$top=100&startDateTime=2027-01-01T00:00:00Z&endDateTime=2028-01-01T00:00:00Z", "")
-	if err := json.Unmarshal([]byte(answer), &view); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, e := range view.Value {
-		got = append(got, e.Start.DateTime+" "+e.Subject)
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("Graph shows %v, want %v", got, want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s shows %v, want %v", path, got, want)
+		}
 	}
 	var shown []string
 	for monday := time.Date(2027, 2, 22, 0, 0, 0, 0, time.UTC); monday.Year() == 2027; monday = monday.AddDate(0, 0, 7) {
@@ -84,4 +89,42 @@ func TestAnImportedSeriesIsTheSameInGraphAndOnThePages(t *testing.T) {
 	if !strings.Contains(refused, "BYWEEKNO") {
 		t.Errorf("refused with %s", refused)
 	}
+	w.must(200, "POST", "/sim/switches", `{"listExceptions":true}`)
+	if list := w.events(events); len(list) != 2 || list[1].Type != "exception" || list[1].SeriesMasterID != series.ID {
+		t.Errorf("listed with exceptions: %+v", list)
+	}
+	one := "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nMETHOD:CANCEL\r\nBEGIN:VEVENT\r\nUID:u@acme.example\r\nSEQUENCE:9\r\nRECURRENCE-ID;TZID=Europe/Helsinki:20270302T100000\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+	w.must(200, "POST", "/sim/import?tenant="+acme+"&user="+aino, one)
+	if left := w.events(events + "/" + series.ID + "/instances" + window); len(left) != len(want)-1 || left[0].Start.DateTime != want[1][:27] {
+		t.Errorf("the first day was cancelled, and there are %d of %d, from %+v", len(left), len(want), left[0])
+	}
+	whole := strings.Replace(one, "RECURRENCE-ID;TZID=Europe/Helsinki:20270302T100000\r\n", "", 1)
+	w.must(200, "POST", "/sim/import?tenant="+acme+"&user="+aino, whole)
+	if left := w.events("/v1.0/users/" + aino + "/calendarView" + window); len(left) != 0 {
+		t.Errorf("cancelled, and there are %d days", len(left))
+	}
+}
+
+// graphEvent is what the test reads of an event of Graph's.
+type graphEvent struct {
+	ID, Type, Subject, SeriesMasterID, ICalUID string
+	Start                                      struct{ DateTime string }
+	Recurrence                                 *struct{}
+}
+
+func (w *world) event(path string) (e graphEvent) {
+	w.Helper()
+	if err := json.Unmarshal([]byte(w.must(200, "GET", path, "")), &e); err != nil {
+		w.Fatal(err)
+	}
+	return e
+}
+
+func (w *world) events(path string) []graphEvent {
+	w.Helper()
+	var list struct{ Value []graphEvent }
+	if err := json.Unmarshal([]byte(w.must(200, "GET", path, "")), &list); err != nil {
+		w.Fatal(err)
+	}
+	return list.Value
 }

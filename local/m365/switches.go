@@ -19,6 +19,7 @@ type switches struct {
 	UnknownUserCode string `json:"unknownUserCode"`
 	ZoneFailureCode string `json:"zoneFailureCode"`
 	WrapUIDs        bool   `json:"wrapUIDs"`
+	ListExceptions  bool   `json:"listExceptions"`
 	DeletedAnswer   bool   `json:"deletedAnswer"`
 	Rewriting       string `json:"rewriting"` // exchange.ParseRewriting; "" is lightly
 }
@@ -28,7 +29,7 @@ func (s *Server) shownSwitches() switches {
 	return switches{Memory: now.Memory.String(), MemoryLasts: now.MemoryLasts.String(), DuplicateStatus: now.DuplicateStatus,
 		NameExisting: now.NameExisting, SearchLag: now.SearchLag.String(), SearchByHand: now.SearchByHand,
 		UnknownUserCode: now.UnknownUserCode, ZoneFailureCode: now.ZoneFailureCode,
-		WrapUIDs: now.WrapUIDs, DeletedAnswer: now.DeletedAnswer, Rewriting: now.Rewriting.String()}
+		WrapUIDs: now.WrapUIDs, ListExceptions: now.ListExceptions, DeletedAnswer: now.DeletedAnswer, Rewriting: now.Rewriting.String()}
 }
 
 func (s *Server) setSwitches(r *http.Request) (any, error) {
@@ -55,7 +56,7 @@ func (s *Server) setSwitches(r *http.Request) (any, error) {
 	s.Exchange.SetSwitches(exchange.Switches{
 		Memory: memory, MemoryLasts: lasts, DuplicateStatus: body.DuplicateStatus, NameExisting: body.NameExisting,
 		SearchLag: lag, SearchByHand: body.SearchByHand, UnknownUserCode: body.UnknownUserCode, ZoneFailureCode: body.ZoneFailureCode,
-		WrapUIDs: body.WrapUIDs, DeletedAnswer: body.DeletedAnswer, Rewriting: rewriting,
+		WrapUIDs: body.WrapUIDs, ListExceptions: body.ListExceptions, DeletedAnswer: body.DeletedAnswer, Rewriting: rewriting,
 	})
 	return s.shownSwitches(), nil
 }

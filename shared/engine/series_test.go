@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
+	"github.com/calbridge/calbridge/local/tables"
 	"github.com/calbridge/calbridge/local/world"
 	"github.com/calbridge/calbridge/shared/key"
 )
@@ -134,5 +135,80 @@ func TestFilesOfABookingThatBecameASeriesUpdateOneAnother(t *testing.T) {
 	}
 	if last, _ := w.Last("b", "aino"); !strings.Contains(strings.ReplaceAll(string(f.Content), "\r\n ", ""), "UID:"+last.ICS.UID+"\r\n") {
 		t.Errorf("over HTTP the file has another UID than %s:\n%s", last.ICS.UID, f.Content)
+	}
+}
+
+// A series with another UID is a person's own, whatever it is called; so is a day of it.
+// Neither is adopted, changed or removed.
+func TestASeriesOfSomebodyElsesIsNeverAdopted(t *testing.T) {
+	for _, wrap := range []bool{false, true} {
+		w := newWorld(t, exchange.Switches{WrapUIDs: wrap, ListExceptions: true})
+		w.Org.Sync = false
+		revise(t, w, 1, "A")
+		settle(t, w)
+		last, err := w.Last("b", "aino")
+		if err != nil || last.ICS == nil {
+			t.Fatalf("no file with %+v, %v", last, err)
+		}
+		other := "series@else.example"
+		if !wrap { // ours but for the last byte
+			other = last.ICS.UID[:len(last.ICS.UID)-2] + "77"
+		}
+		foreign := strings.Replace(strings.ReplaceAll(last.ICS.Content, "\r\n ", ""), "UID:"+last.ICS.UID, "UID:"+other, 1)
+		foreign = strings.Replace(foreign, "BEGIN:VEVENT\r\n", "BEGIN:VEVENT\r\nRRULE:FREQ=DAILY;COUNT=3\r\n", 1)
+		owner := w.Exchange.Owner(world.Tenant, "aino@acme.example")
+		done, err := owner.Import([]byte(foreign))
+		if err != nil || len(done.Added) != 1 || strings.Contains(foreign, last.ICS.UID) {
+			t.Fatalf("%+v, %v\n%s", done, err, foreign)
+		}
+		from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		shown, err := w.Exchange.Instances(world.Tenant, "aino@acme.example", done.Added[0], from, from.AddDate(5, 0, 0))
+		if err != nil || len(shown) != 3 {
+			t.Fatalf("%d days, %v", len(shown), err)
+		}
+		if err := owner.Retitle(shown[1].ID, "mine"); err != nil {
+			t.Fatal(err)
+		}
+		before, theirs := w.Exchange.Events(world.Tenant, "aino@acme.example")[0].ChangeKey, days(t, w)
+		w.Org.Sync = true
+		revise(t, w, 2, "B")
+		settle(t, w)
+		expect(t, w, "b", "aino", "written", "", "B")
+		revise(t, w, 3, "")
+		settle(t, w)
+		all := w.Exchange.Events(world.Tenant, "aino@acme.example")
+		if len(all) != 1 || all[0].ID != done.Added[0] || all[0].ChangeKey != before || !cmp.Equal(days(t, w), theirs) {
+			t.Errorf("wrapped %v: %d events, %v, want only the series as it was", wrap, len(all), days(t, w))
+		}
+	}
+}
+
+// A person repeats our event and changes one of its days, which has our mark then. It is
+// no copy of ours, wherever Graph lists it.
+func TestADayOfASeriesThatAPersonMadeOfOursIsNoCopyOfIt(t *testing.T) {
+	for _, listed := range []bool{false, true} {
+		w := newWorld(t, exchange.Switches{ListExceptions: listed})
+		revise(t, w, 1, "A")
+		settle(t, w)
+		owner := w.Exchange.Owner(world.Tenant, "aino@acme.example")
+		ours := w.Exchange.Events(world.Tenant, "aino@acme.example")[0]
+		rule := &exchange.Recurrence{Pattern: exchange.Pattern{Type: "daily", Interval: 1}, Range: exchange.Range{Type: "numbered", StartDate: ours.Start.DateTime[:10], Count: 3}}
+		if _, err := owner.Change(ours.ID, exchange.Change{Recurrence: &rule}); err != nil {
+			t.Fatal(err)
+		}
+		shown, err := w.Exchange.Instances(world.Tenant, "aino@acme.example", ours.ID, ours.From, ours.From.AddDate(0, 0, 5))
+		if err != nil || len(shown) != 3 {
+			t.Fatalf("%d days, %v", len(shown), err)
+		}
+		if err := owner.Retitle(shown[1].ID, "mine"); err != nil {
+			t.Fatal(err)
+		}
+		w.Tables = tables.NewStore(w.Now).Direct() // so that it is searched for
+		w.Org.State.RecoveredAt = w.Now()
+		revise(t, w, 2, "B")
+		settle(t, w)
+		if got := days(t, w); len(got) != 3 || got[0][6:] != "B" || got[1][6:] != "mine" {
+			t.Errorf("listed %v: %v after a search", listed, got)
+		}
 	}
 }

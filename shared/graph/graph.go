@@ -77,7 +77,7 @@ type Event struct {
 // Result answers one Call. Exactly one of Err and the rest is meaningful.
 type Result struct {
 	Event     Event   // of Create, Patch and Get
-	Found     []Event // of Find and FindUID, oldest first
+	Found     []Event // of Find and FindUID, oldest first; never a day of a series
 	Err       *Error
 	Status    int    // HTTP status; 0 when there was no answer
 	RequestID string // Graph's request-id, for the ledger

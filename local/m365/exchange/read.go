@@ -25,9 +25,14 @@ func (s *Store) Event(tenantID, user, id string) (Event, error) {
 }
 
 // List returns the single events and series masters of a calendar, or of the
-// whole mailbox when calendar is "", for which keep is true; oldest first. keep
-// must neither call the store nor change the event.
+// whole mailbox when calendar is "", for which keep is true; oldest first. Exceptions
+// of a series follow it where Switches.ListExceptions says so. keep must neither call
+// the store nor change the event.
 func (s *Store) List(tenantID, user, calendar string, keep func(*Event) bool) ([]Event, error) {
+	return s.list(tenantID, user, calendar, keep, s.Switches().ListExceptions)
+}
+
+func (s *Store) list(tenantID, user, calendar string, keep func(*Event) bool, exceptions bool) ([]Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	box, err := s.mailbox(tenantID, user)
@@ -48,6 +53,14 @@ func (s *Store) List(tenantID, user, calendar string, keep func(*Event) bool) ([
 		if keep == nil || keep(e) {
 			found = append(found, *e)
 		}
+		if !exceptions {
+			continue
+		}
+		for _, day := range e.Changed() {
+			if o := s.occurrence(e, e.changed[day].day); keep == nil || keep(&o) {
+				found = append(found, o)
+			}
+		}
 	}
 	return found, nil
 }
@@ -65,7 +78,7 @@ func (s *Store) Marked(tenantID, user string, id PropertyID, value string) ([]Ev
 // View returns what takes place in a window, by start (3.5, 4.1): single events, and
 // the occurrences of series.
 func (s *Store) View(tenantID, user, calendar string, from, to time.Time) ([]Event, error) {
-	all, err := s.List(tenantID, user, calendar, nil)
+	all, err := s.list(tenantID, user, calendar, nil, false)
 	if err != nil {
 		return nil, err
 	}

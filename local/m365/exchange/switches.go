@@ -36,6 +36,9 @@ type Switches struct {
 	// WrapUIDs lets the iCalUId of an event imported from a file be the file's UID
 	// wrapped in a GlobalObjectId; else it is the UID as it stands.
 	WrapUIDs bool
+	// ListExceptions lets lists and searches of events have the exceptions of series
+	// too, as some saw it; the documentation says that they have not (2.1, section 16).
+	ListExceptions bool
 	// DeletedAnswer lets a deleted event be read by its immutable id for as long as
 	// it lies in Deleted Items, that is for ever. No list or search has it, and it can
 	// be neither changed nor deleted again. Otherwise it is ErrorItemNotFound.

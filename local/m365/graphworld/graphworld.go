@@ -156,14 +156,20 @@ func (w *World) UserImports(mailbox, uid string, wrapped bool) string {
 	return done.Added[0]
 }
 
-// UserRepeats gives an event a rule.
+// UserRepeats gives an event a rule, and its second day another title.
 func (w *World) UserRepeats(mailbox, id string) {
+	switches := w.store.Switches()
+	switches.ListExceptions = true
+	w.store.SetSwitches(switches)
 	owner := w.store.Owner(Tenant, mailbox)
 	e, err := w.store.Event(Tenant, mailbox, id)
 	w.must(err)
 	rule := &exchange.Recurrence{Pattern: exchange.Pattern{Type: "daily", Interval: 1}, Range: exchange.Range{Type: "numbered", StartDate: e.Start.DateTime[:10], Count: 5}}
 	_, err = owner.Change(id, exchange.Change{Recurrence: &rule})
 	w.must(err)
+	days, err := w.store.Instances(Tenant, mailbox, id, e.From, e.From.AddDate(0, 0, 5))
+	w.must(err)
+	w.must(owner.Retitle(days[1].ID, "another day"))
 }
 
 // SetState changes what stands in the way of a mailbox.

@@ -101,6 +101,7 @@ func (t *Twin) carryOut(tenant string, c graph.Call) graph.Result {
 	if c.Op != graph.Delete && !search(c) {
 		r.Event = t.event(&e, c)
 	}
+	found = slices.DeleteFunc(found, func(e exchange.Event) bool { return e.Series != "" })
 	for i := range min(len(found), mostFound) {
 		r.Found = append(r.Found, t.event(&found[i], c))
 	}

@@ -41,7 +41,8 @@ type World interface {
 	// UserImports imports a calendar file with one event, whose UID becomes its
 	// iCalUId as it stands or wrapped (graph.WrappedUID), and returns the event's id.
 	UserImports(mailbox, uid string, wrapped bool) string
-	// UserRepeats makes an event one that takes place on five days.
+	// UserRepeats makes an event one that takes place on five days, of which one has
+	// another title, and lets Graph list that exception beside the series.
 	UserRepeats(mailbox, id string)
 	// SetState changes what stands in the way of a mailbox.
 	SetState(mailbox string, state State)

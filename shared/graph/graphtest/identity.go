@@ -107,6 +107,14 @@ func findUID(s suite) {
 	if again := s.must(second).Found; found[0].Series || len(again) != 1 || again[0].ID != wrapped || !again[0].Series {
 		s.Errorf("found %+v, and made a series %+v", found, again)
 	}
+	s.World.UserRepeats(s.Mailbox, ours.ID)
+	if marked := s.must(s.find(1)).Found; len(marked) != 1 || marked[0].ID != ours.ID || !marked[0].Series {
+		s.Errorf("by its mark, made a series, %+v", marked)
+	}
+	s.World.UserRepeats(s.Mailbox, plain)
+	if again := s.must(search).Found; len(again) != 1 || again[0].ID != plain {
+		s.Errorf("found %+v, want the series and not its days", again)
+	}
 	s.World.UserDeletes(s.Second, wrapped)
 	if found := s.must(second).Found; len(found) != 0 {
 		s.Errorf("found %d deleted events", len(found))

@@ -127,6 +127,13 @@ func (w wireEvent) event(withBody bool) graph.Event {
 	return e
 }
 
+// day reports whether an event is one day of a series. Some saw lists with the days that
+// people changed (contract 2.1, section 16): they have the series' mark, and are no
+// copies of it that might be deleted.
+func (w wireEvent) day() bool {
+	return strings.EqualFold(w.Type, "exception") || strings.EqualFold(w.Type, "occurrence")
+}
+
 // changeKey is the event's change key, from its etag where the key is missing.
 // Delta's etags have 8 bytes more in front, which are dropped, so that keys from
 // different endpoints can be compared (contract 2.6).
@@ -164,6 +171,9 @@ func (c *Client) found(ctx context.Context, as graph.Access, call graph.Call, a 
 			return nil, unreadable(a)
 		}
 		for _, w := range *page.Value {
+			if w.day() {
+				continue
+			}
 			e := w.event(false)
 			if e.ID == "" || !sought(e, call) {
 				return nil, &graph.Error{Kind: graph.Transient, Status: a.status, Cause: errForeign}
