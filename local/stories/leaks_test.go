@@ -16,9 +16,12 @@ import (
 // the program really made up in this test.
 type marks map[string]string
 
+// shortest is how long a text must be to be found by more than chance.
+const shortest = 12
+
 // secret notes one, unless it is too short to be found by more than chance.
 func (m marks) secret(what, text string) {
-	if len(text) >= 12 {
+	if len(text) >= shortest {
 		m[text] = what
 	}
 }
@@ -112,6 +115,9 @@ func spellings(secret string) (all []string) {
 		pieces = append(halves(parts[1], sayingSize), halves(parts[2], pieceSize)...)
 	}
 	for _, p := range pieces {
+		if len(p) < shortest {
+			continue // the signature of a token that has none
+		}
 		all = append(all, p)
 		if escaped := url.QueryEscape(p); escaped != p {
 			all = append(all, escaped)
