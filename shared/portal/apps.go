@@ -124,7 +124,7 @@ func (v *visit) unfinished(ctx context.Context, d *appsPage) error {
 		return err
 	}
 	away := v.now.Sub(f.Created)
-	if !f.Used.IsZero() || away < unfinishedAfter || away >= shownFor || f.Organization != v.session.Organization || f.User != v.session.User {
+	if !f.Used.IsZero() || away < unfinishedAfter || away >= shownFor || v.org.State.Earlier(f.Created) || f.Organization != v.session.Organization || f.User != v.session.User {
 		return nil
 	}
 	d.Unfinished = f.Created

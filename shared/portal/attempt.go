@@ -96,7 +96,7 @@ func (v *visit) attend(ctx context.Context, f state.Flow) *Answer {
 	if s, err := v.portal.deps.Sessions.Get(ctx, f.Session); err == nil {
 		locale, v.session.ReturnURL = s.Locale, s.ReturnURL
 	}
-	return v.about(ctx, f.Organization, locale)
+	return v.about(ctx, f.Organization, locale, f.Created)
 }
 
 // outcomePage is how an attempt ended, or where it stands: its texts are

@@ -143,7 +143,7 @@ func (v *visit) link(ctx context.Context) (state.Link, *Answer) {
 		a := v.broken(err)
 		return state.Link{}, &a
 	}
-	if bad := v.about(ctx, l.Organization, l.Locale); bad != nil {
+	if bad := v.about(ctx, l.Organization, l.Locale, l.Created); bad != nil {
 		return l, bad
 	}
 	switch {
@@ -155,11 +155,12 @@ func (v *visit) link(ctx context.Context) (state.Link, *Answer) {
 	return l, nil
 }
 
-// over reports whether a link did its work or was replaced. An Entra admin's has done
+// over reports whether a link did its work or was replaced, or is of an organisation that
+// was deleted. An Entra admin's has done
 // its work as soon as a tenant is bound, by whomever (identity.md section 1).
 func (v *visit) over(l state.Link) bool {
 	s := v.org.State
-	return !l.Ended.IsZero() || l.Role == state.EntraAdmin && s.Tenant != "" && !l.Created.After(s.ConsentedAt)
+	return !l.Ended.IsZero() || s.Earlier(l.Created) || l.Role == state.EntraAdmin && s.Tenant != "" && !l.Created.After(s.ConsentedAt)
 }
 
 // home is where a session of a role begins.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,8 +20,9 @@ import (
 type Links interface {
 	Get(ctx context.Context, id string) (state.Link, error)
 	Put(ctx context.Context, l state.Link) (etag string, err error)
-	// Of returns the organisation's links of a role, live or not, in any order.
-	Of(ctx context.Context, organization, role string) ([]state.Link, error)
+	// Of goes through the organisation's links of a role, live or not, newest first, and
+	// ends with the first error.
+	Of(ctx context.Context, organization, role string) iter.Seq2[state.Link, error]
 }
 
 // Sessions keeps sessions, by the rules of Links.

@@ -34,7 +34,7 @@ func (p *Portal) showRooms(ctx context.Context, v *visit) Answer {
 	case errors.Is(err, state.ErrNotFound):
 	case err != nil:
 		return v.broken(err)
-	case f.Organization != v.session.Organization || f.User != v.session.User || away >= shownFor:
+	case f.Organization != v.session.Organization || f.User != v.session.User || away >= shownFor || v.org.State.Earlier(f.Created):
 	case f.Outcome == string(endRooms):
 		j, err := journeyOf(f)
 		if err != nil {

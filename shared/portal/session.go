@@ -36,12 +36,13 @@ func (v *visit) enter(ctx context.Context, roles []string) *Answer {
 		return refuse(wrongRole)
 	}
 	v.session, v.browser = s, s.Browser
-	return v.about(ctx, s.Organization, s.Locale)
+	return v.about(ctx, s.Organization, s.Locale, s.Created)
 }
 
-// about loads the organisation that a visit is about. The answer is not nil where
-// its pages are closed.
-func (v *visit) about(ctx context.Context, organization, locale string) *Answer {
+// about loads the organisation that a visit is about, by a link, session or flow that was
+// made at an instant. The answer is not nil where its pages are closed, or it is another
+// organisation than that was made for, which was deleted and had the same id.
+func (v *visit) about(ctx context.Context, organization, locale string, made time.Time) *Answer {
 	org, err := v.portal.deps.Organizations.Organization(ctx, organization)
 	var a Answer
 	switch {
@@ -50,6 +51,10 @@ func (v *visit) about(ctx context.Context, organization, locale string) *Answer 
 	case err != nil:
 		a = v.broken(err)
 	default:
+		if org.State.Earlier(made) {
+			a = v.trouble(organizationGone)
+			break
+		}
 		v.of(org, locale)
 		if org.Module {
 			return nil

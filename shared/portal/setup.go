@@ -142,19 +142,20 @@ func (v *visit) setupLink(ctx context.Context) (setupLink, error) {
 	return s, nil
 }
 
-// liveConsentLink is the newest consent link of the organisation that still works.
+// liveConsentLink is the newest consent link of the organisation that still works. What was
+// made before the tenant was bound, or longer ago than any link lasts, is not looked at.
 func (v *visit) liveConsentLink(ctx context.Context) (state.Link, bool, error) {
-	all, err := v.portal.deps.Links.Of(ctx, v.org.ID, state.EntraAdmin)
-	if err != nil {
-		return state.Link{}, false, err
-	}
-	var best state.Link
-	for _, l := range all {
-		if !v.over(l) && l.Live(v.now) && (best.ID == "" || l.Created.After(best.Created)) {
-			best = l
+	for l, err := range v.portal.deps.Links.Of(ctx, v.org.ID, state.EntraAdmin) {
+		switch {
+		case err != nil:
+			return state.Link{}, false, err
+		case l.Ended.IsZero() && v.over(l), v.now.Sub(l.Created) > link.Life(state.EntraAdmin):
+			return state.Link{}, false, nil
+		case l.Live(v.now):
+			return l, true, nil
 		}
 	}
-	return best, best.ID != "", nil
+	return state.Link{}, false, nil
 }
 
 // consentState says how far the consent is, as the org admin needs to know it.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 )
 
@@ -19,8 +20,12 @@ type Links struct{ tables Tables }
 // NewLinks returns the links kept in tables.
 func NewLinks(tables Tables) *Links { return &Links{tables} }
 
-// maxLinks is how many links of a role a list shows.
-const maxLinks = 50
+const (
+	// linkPage is how many entries of a list are read at once.
+	linkPage = 50
+	// longestLink is how long a link may last (identity.md section 1), and a day.
+	longestLink = 31 * 24 * time.Hour
+)
 
 // Put stores a link and returns its new ETag: it is inserted where l.ETag is ""
 // (ErrExists: it is there), else it replaces that version (ErrPrecondition: it was
@@ -43,36 +48,45 @@ func (s *Links) Get(ctx context.Context, id string) (Link, error) {
 	return l, err
 }
 
-// Of lists an organisation's links of a role, newest first and at most 50, also
-// those that ended. One request, and one for each link.
-func (s *Links) Of(ctx context.Context, organization, role string) ([]Link, error) {
-	rows, err := s.tables.Query(ctx, tableLinks, Span{Partition: linksOf(organization), From: role + " ", Before: role + "!", Limit: maxLinks})
-	if err != nil {
-		return nil, fmt.Errorf("state.LinksOf: %w", err)
-	}
-	var out []Link
-	for _, e := range rows {
-		l, err := s.Get(ctx, e.Row[len(role)+len(" ")+linkAge:])
-		if errors.Is(err, ErrNotFound) {
-			continue // the kill between list and link
+// Of goes through an organisation's links of a role, newest first, also those that
+// ended. It ends with the first error. One request for every 50, and one for each link
+// that is looked at.
+func (s *Links) Of(ctx context.Context, organization, role string) iter.Seq2[Link, error] {
+	return func(yield func(Link, error) bool) {
+		for from := role + " "; from != ""; {
+			rows, err := s.tables.Query(ctx, tableLinks, Span{Partition: linksOf(organization), From: from, Before: role + "!", Limit: linkPage})
+			if err != nil {
+				yield(Link{}, fmt.Errorf("state.LinksOf: %w", err))
+				return
+			}
+			from = ""
+			for _, e := range rows {
+				l, err := s.Get(ctx, e.Row[len(role)+len(" ")+linkAge:])
+				if errors.Is(err, ErrNotFound) {
+					continue // the kill between list and link
+				}
+				if !yield(l, err) || err != nil {
+					return
+				}
+			}
+			if len(rows) == linkPage {
+				from = rows[linkPage-1].Row + "!" // the next key after it: ids have no such character
+			}
 		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, l)
 	}
-	return out, nil
 }
 
 // End ends every live link of a role of an organisation but the one named by
 // except ("" for none): it was replaced, revoked, or did its work. It may be
-// repeated. The links are those of Of.
+// repeated. Links older than any can be that still works are not looked at.
 func (s *Links) End(ctx context.Context, organization, role, except string, at time.Time) error {
-	all, err := s.Of(ctx, organization, role)
-	if err != nil {
-		return err
-	}
-	for _, l := range all {
+	for l, err := range s.Of(ctx, organization, role) {
+		if err != nil {
+			return err
+		}
+		if at.Sub(l.Created) > longestLink {
+			return nil
+		}
 		if err := s.end(ctx, l, except, at); err != nil {
 			return err
 		}
