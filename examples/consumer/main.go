@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -105,6 +106,10 @@ func (m memory) show(body []byte) {
 		for _, f := range d.Faults {
 			fmt.Printf("  %s: %s\n", f.Pointer, f.Detail)
 		}
+	case "calbridge.connection.v1":
+		fmt.Printf("%-16s %-8s connection: %s %s  %s\n", "", d.User, d.State, d.Reason, d.Message)
+	case "calbridge.consent.v1":
+		fmt.Printf("%-16s consent: %s  %s\n", e.Source[strings.LastIndex(e.Source, "/")+1:], d.State, d.Message)
 	default: // types that come later are skipped, not refused
 		fmt.Printf("%-16s %s %s\n", e.Subject, e.Type, d.Message)
 	}
