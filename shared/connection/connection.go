@@ -93,10 +93,24 @@ type Account struct {
 	Name     string `json:"name"`     // user name, for display only
 }
 
-// Calendar is one of an account's calendars.
+// Bounds of the calendars that a connection reads from: all of them fit into its row.
+const (
+	MaxCalendars    = 50
+	MaxCalendarName = 100 // characters; longer names are cut
+)
+
+// Calendar is one of an account's calendars that was chosen to be read.
 type Calendar struct {
-	ID   string `json:"id"`
+	// ID is Graph's, of the account's list, which never changes while the calendar is
+	// there; a calendar that others share has one of that list too.
+	ID string `json:"id"`
+	// Name is what it was called when it was chosen.
 	Name string `json:"name"`
+	// Default says that it is the account's own calendar, the one that is read where none
+	// is chosen; Shared that it is somebody else's, which takes the scope Shared. Neither
+	// is on the wire.
+	Default bool `json:"default,omitempty"`
+	Shared  bool `json:"shared,omitempty"`
 }
 
 // Connection is one connected account of a person.
@@ -111,7 +125,10 @@ type Connection struct {
 	Account   Account
 	// Mailbox is the owner's address in lower case, as the probe found it; "" where
 	// the account has no mailbox that can be used: then Cause says why.
-	Mailbox   string
+	Mailbox string
+	// Former are addresses that the same mailbox had before, the last one first: events
+	// are remembered by the address at which they were written (package engine).
+	Former    []string
 	Direction Direction
 	Scope     Scope
 	// Granted are the delegated permissions that the last token response named,
@@ -155,6 +172,24 @@ type Connection struct {
 // does not say when one dies (identity.md section 4).
 const TokenLife = 90 * 24 * time.Hour
 
+// maxFormer bounds how many former addresses are remembered.
+const maxFormer = 10
+
+// At is c with its mailbox at an address, "" where there is none to be used now. What it
+// had before is remembered: of one account there is one mailbox.
+func (c Connection) At(address string) Connection {
+	if c.Mailbox != "" && c.Mailbox != address {
+		c.Former = append([]string{c.Mailbox}, c.Former...)
+	}
+	c.Former = slices.DeleteFunc(slices.Clone(c.Former), func(f string) bool { return f == address })
+	c.Former = c.Former[:min(len(c.Former), maxFormer)]
+	if len(c.Former) == 0 {
+		c.Former = nil
+	}
+	c.Mailbox = address
+	return c
+}
+
 // Expires estimates when the token dies if nobody uses it.
 func (c Connection) Expires() time.Time { return c.LastRefresh.Add(TokenLife) }
 
@@ -163,6 +198,17 @@ func (c Connection) Writes() bool { return c.Direction == Up || c.Direction == B
 
 // Reads reports whether the connection's direction allows its calendars to be listed.
 func (c Connection) Reads() bool { return c.Direction == Down || c.Direction == Both }
+
+// Narrowed is c without the calendars of others, where its scope does not reach them
+// (any more). Where that leaves none, the default calendar is read.
+func (c Connection) Narrowed() Connection {
+	if c.Scope != Shared && slices.ContainsFunc(c.Calendars, isShared) {
+		c.Calendars = slices.DeleteFunc(slices.Clone(c.Calendars), isShared)
+	}
+	return c
+}
+
+func isShared(c Calendar) bool { return c.Shared }
 
 // Usable reports whether calls may be made with the connection at all.
 func (c Connection) Usable() bool {

@@ -183,6 +183,9 @@ var errKnownAccount = errors.New("the account is connected already")
 func renewed(was, c connection.Connection) connection.Connection {
 	next := c
 	next.ID, next.Primary, next.Created = was.ID, was.Primary, was.Created
+	if c.Delegated {
+		next.Former = was.At(c.Mailbox).Former
+	}
 	next.Lapses, next.Policy, next.Told, next.Followed, next.Kept = was.Lapses, was.Policy, was.Told, was.Followed, was.Kept
 	if len(next.Calendars) == 0 {
 		next.Calendars = was.Calendars
@@ -193,7 +196,7 @@ func renewed(was, c connection.Connection) connection.Connection {
 	if next.State == was.State && next.Cause == was.Cause {
 		next.Since = was.Since
 	}
-	return next
+	return next.Narrowed()
 }
 
 // ConnectByProbe makes a connection without a sign-in for a person of an organisation

@@ -171,8 +171,7 @@ func (e *Engine) probeConnection(ctx context.Context, c connection.Connection) e
 		return failure
 	}
 	return e.turnConnection(ctx, c, func(now connection.Connection) connection.Connection {
-		now.Mailbox = box.Address
-		return reached(now, e.now().UTC())
+		return reached(now.At(box.Address), e.now().UTC())
 	})
 }
 

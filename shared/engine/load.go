@@ -59,6 +59,7 @@ func (t *turn) decide(s *slot) {
 		return
 	}
 	s.b = b
+	s.row = t.reach.renamed(s.row)
 	if old := s.row.Home.Tenant; old != "" && t.known && t.org.State.Tenant != "" && old != t.org.State.Tenant && !anyTenant(t.org) {
 		s.row = leaveBehind(s.row)
 		t.note(s, "left", state.Entry{EventID: s.stored.Event})

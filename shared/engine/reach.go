@@ -35,8 +35,10 @@ type reach struct {
 	// of the others why they may not.
 	people map[state.Home]connection.Connection
 	shut   map[state.Home]string
-	all    []connection.Connection
-	lane   key.Key
+	// names are the former names of people's mailboxes, with today's.
+	names map[state.Home]state.Home
+	all   []connection.Connection
+	lane  key.Key
 	// home is the mailbox that a person's bookings go to; where there is none, why is a
 	// reason of ics.
 	home state.Home
@@ -49,8 +51,14 @@ func reachOf(org organization.Organization, lane key.Key, connections []connecti
 		return reach{tenant: org.State.Tenant, lane: lane}
 	}
 	r := reach{delegated: true, lane: lane, why: reasonNotConnected, all: connections,
-		people: map[state.Home]connection.Connection{}, shut: map[state.Home]string{}}
+		people: map[state.Home]connection.Connection{}, shut: map[state.Home]string{}, names: map[state.Home]state.Home{}}
 	for _, c := range connections {
+		for _, former := range c.Former {
+			r.names[state.Home{Tenant: c.Account.Tenant, Mailbox: former}] = homeOf(c)
+		}
+	}
+	for _, c := range connections {
+		delete(r.names, homeOf(c)) // another of the person's has that address now
 		home, why := homeOf(c), unwritable(org, c)
 		if why == "" {
 			r.people[home] = c
@@ -108,6 +116,32 @@ func unreachableFor(cause string) string {
 // then nobody need have consented for all of them.
 func anyTenant(org organization.Organization) bool {
 	return org.Permission == organization.Delegated && org.Accounts == "any"
+}
+
+// today is a mailbox by the name that it has today.
+func (r reach) today(h state.Home) state.Home {
+	if now, ok := r.names[h]; ok && now.Mailbox != "" {
+		return now
+	}
+	return h
+}
+
+// renamed is a row whose mailboxes have their names of today: what was written under
+// another address of the same account is neither left behind nor moved.
+func (r reach) renamed(row state.Delivery) state.Delivery {
+	if len(r.names) == 0 {
+		return row
+	}
+	today := func(homes []state.Home) []state.Home {
+		var out []state.Home
+		for _, h := range homes {
+			out = withHome(out, r.today(h))
+		}
+		return out
+	}
+	row.Home, row.Intent.Home = r.today(row.Home), r.today(row.Intent.Home)
+	row.Look.Homes, row.Look.Left = today(row.Look.Homes), today(row.Look.Left)
+	return row
 }
 
 // to is in whose name a mailbox may be called; false when by nobody.
@@ -177,8 +211,8 @@ func (t *turn) takeHome(ctx context.Context) error {
 	if t.home.Mailbox == "" {
 		return nil
 	}
-	old := t.info.Home
-	t.learnt = t.home != old || t.info.ResolvedAddress != t.resolved()
+	old := t.reach.today(t.info.Home)
+	t.learnt = t.home != t.info.Home || t.info.ResolvedAddress != t.resolved()
 	if old.Mailbox == "" || old == t.home {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"sort"
@@ -238,6 +239,29 @@ func (s *Store) SetState(tenantID, user string, state State) error {
 		return err
 	}
 	box.State = state
+	return nil
+}
+
+// Rename gives a user another address, as an administrator does when somebody marries or
+// a company is renamed: account and mailbox stay the same, and the old address remains
+// as an alias. An address of somebody else stays theirs.
+func (s *Store) Rename(tenantID, user, mail string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	box, err := s.user(tenantID, user)
+	if err != nil {
+		return err
+	}
+	names := s.tenant(tenantID).users
+	if other := names[strings.ToLower(mail)]; other != nil && other != box {
+		return errors.New("exchange.Rename: the address is somebody else's")
+	}
+	names[strings.ToLower(mail)] = box
+	box.Aliases = append(slices.DeleteFunc(slices.Clone(box.Aliases), func(a string) bool { return a == mail }), box.Mail)
+	box.Mail = mail
+	for _, c := range box.calendars {
+		c.Owner.Address = mail
+	}
 	return nil
 }
 
