@@ -70,9 +70,9 @@ func (i *Issuer) Issue(ctx context.Context, r Request) (Issued, error) {
 	if !o.Module {
 		return Issued{}, fmt.Errorf("link.Issue: %w", ErrModuleOff)
 	}
-	now := i.now().UTC().Truncate(time.Second)
+	now := i.now().UTC()
 	l := state.Link{ID: key.Random(), Role: r.Role, Organization: r.Organization, User: r.User, Email: r.Email, Locale: r.Locale,
-		ReturnURL: r.ReturnURL, By: r.By, Created: now, Expires: now.Add(r.Life)}
+		ReturnURL: r.ReturnURL, By: r.By, Created: now, Expires: now.Add(r.Life).Truncate(time.Second)}
 	if _, err := i.links.Put(ctx, l); err != nil {
 		return Issued{}, fmt.Errorf("link.Issue: %w", err)
 	}

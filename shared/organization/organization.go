@@ -171,10 +171,17 @@ type State struct {
 	Decided Decision
 	// Doubt is what speaks against the consent since it last worked.
 	Doubt Doubt
+	// Before is when an earlier organisation of this id was deleted (UTC); zero for never.
+	// What was made until then, such as a link, is not this organisation's.
+	Before time.Time
 	// Removing says that events which are not over are to be removed because sync is
 	// off; it ends when sync is on again.
 	Removing bool
 }
+
+// Earlier reports whether something that was made at an instant is of an earlier
+// organisation of the same id.
+func (s State) Earlier(made time.Time) bool { return !s.Before.IsZero() && !made.After(s.Before) }
 
 // Clone returns a copy that shares no memory with o.
 func (o Organization) Clone() Organization {

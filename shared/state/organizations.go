@@ -59,6 +59,7 @@ func (s *Organizations) get(ctx context.Context, id string) (o organization.Orga
 	if err := json.Unmarshal([]byte(known), &st); err != nil {
 		return o, "", false, fmt.Errorf("state.Organization %s: state: %w", id, err)
 	}
+	st.Before, _ = e.Props["deletedAt"].(time.Time)
 	if err := parseUnderway(e, &st); err != nil {
 		return o, "", false, fmt.Errorf("state.Organization %s: %w", id, err)
 	}
@@ -100,6 +101,7 @@ func (s *Organizations) ChangeAfter(ctx context.Context, id string, decide Decid
 		if err != nil {
 			return Written{}, err
 		}
+		next.State.Before = row.before
 		if before != nil {
 			if err := before(ctx, next); err != nil {
 				return Written{}, err
@@ -121,6 +123,7 @@ func (s *Organizations) ChangeAfter(ctx context.Context, id string, decide Decid
 type opened struct {
 	current       *organization.Organization // nil when absent or deleted
 	version, etag string                     // etag is also a deleted row's
+	before        time.Time                  // when one of the id was last deleted
 }
 
 func (s *Organizations) open(ctx context.Context, id string) (opened, error) {
@@ -131,9 +134,9 @@ func (s *Organizations) open(ctx context.Context, id string) (opened, error) {
 	case err != nil:
 		return opened{}, err
 	case deleted:
-		return opened{etag: etag}, nil
+		return opened{etag: etag, before: o.State.Before}, nil
 	}
-	return opened{&o, etag, etag}, nil
+	return opened{&o, etag, etag, o.State.Before}, nil
 }
 
 // Delete marks an organisation as deleted unless check objects, whose error is
