@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/calbridge/calbridge/shared/connection"
@@ -130,6 +131,9 @@ func connectionAnswer(status int, c engine.VersionedConnection) answer {
 // problem turns what can go wrong with a connection into an answer.
 func (c connections) problem(ctx context.Context, r *request, err error) answer {
 	missing := (*engine.ScopeMissing)(nil)
+	if a, ok := calendarsProblem(err); ok {
+		return a
+	}
 	switch {
 	case errors.Is(err, state.ErrNotFound):
 		return notFound("There is no such connection in this organisation.")
@@ -147,6 +151,30 @@ func (c connections) problem(ctx context.Context, r *request, err error) answer 
 		return faultyConnection("/calendar", "value", "This version writes to the default calendar only: leave calendar empty.")
 	}
 	return unavailable(err)
+}
+
+// calendarsProblem turns what can go wrong with the choice of calendars into an answer;
+// false for any other error.
+func calendarsProblem(err error) (answer, bool) {
+	unknown, failure := (*engine.CalendarsUnknown)(nil), (*graph.Error)(nil)
+	switch {
+	case errors.As(err, &unknown):
+		faults := make([]problem.Fault, len(unknown.At))
+		for i, at := range unknown.At {
+			faults[i] = problem.Fault{Pointer: fmt.Sprintf("/calendars/%d/id", at), Code: "unknown",
+				Detail: "The account has no calendar of this id that its scope may read."}
+		}
+		return problemAnswer(codeInvalid, "The connection was not changed; errors says what is wrong.", faults...), true
+	case errors.Is(err, engine.ErrNotRead):
+		return faultyConnection("/calendars", "value", "Calendars are read with the directions down and both only."), true
+	case errors.Is(err, engine.ErrManyCalendars):
+		return faultyConnection("/calendars", "too-many", fmt.Sprintf("These may be at most %d calendars.", connection.MaxCalendars)), true
+	case errors.Is(err, engine.ErrListNeedsDetails):
+		return problemAnswer(codeConflict, "Microsoft does not list the account's calendars for busy times only: set scope to details first."), true
+	case errors.As(err, &failure) && (failure.Kind == graph.Unreachable || failure.Kind == graph.Unauthorised) && failure.Reason != "":
+		return problemAnswer(codeConflict, "The account's calendars cannot be listed now ("+failure.Reason+"), so that none can be added."), true
+	}
+	return answer{}, false
 }
 
 func faultyConnection(pointer, code, detail string) answer {

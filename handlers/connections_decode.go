@@ -16,7 +16,7 @@ import (
 const (
 	maxUser      = 256
 	maxAddress   = 320
-	maxCalendars = 50
+	maxCalendars = connection.MaxCalendars
 	maxCalendar  = 512 // an id of Graph's
 )
 

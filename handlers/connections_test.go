@@ -28,7 +28,7 @@ type connectors struct {
 }
 
 func (w *world) connections() connectors {
-	return connectors{engine.New(engine.Effects{Tables: w.store, Bus: quiet{}, Organizations: fresh{w.orgs}, Calendar: mailboxes{}},
+	return connectors{engine.New(engine.Effects{Tables: w.store, Bus: quiet{}, Organizations: fresh{w.orgs}, Calendar: mailboxes{}, Calendars: mailboxes{}},
 		&engine.Options{Now: w.clock.Now}), w.recorder}
 }
 
@@ -50,6 +50,19 @@ func (mailboxes) Mailbox(_ context.Context, _ graph.Access, address string) (gra
 		return graph.Mailbox{}, graph.Classify(404, "ErrorInvalidUser", nil)
 	}
 	return graph.Mailbox{Address: address}, nil
+}
+
+// Calendars lists two; mailboxes of other names fail in their ways.
+func (mailboxes) Calendars(_ context.Context, _ graph.Access, mailbox string) ([]graph.Folder, error) {
+	switch {
+	case strings.HasPrefix(mailbox, "shut"):
+		return nil, graph.Classify(404, "MailboxNotEnabledForRESTAPI", nil)
+	case strings.HasPrefix(mailbox, "denied"):
+		return nil, graph.Classify(403, "ErrorAccessDenied", nil)
+	case strings.HasPrefix(mailbox, "slow"):
+		return nil, graph.Classify(429, "ApplicationThrottled", nil)
+	}
+	return []graph.Folder{{ID: "AAD", Name: "Calendar", Default: true, Owner: mailbox}, {ID: "AAA", Name: "Team", Owner: mailbox}}, nil
 }
 
 func (mailboxes) Do(context.Context, graph.Access, []graph.Call) []graph.Result { return nil }
@@ -112,7 +125,7 @@ func TestAConnectionIsListedReadChangedAndEnded(t *testing.T) {
 	}
 	tag := read.header.Get("ETag")
 	w.problem(w.at("PATCH", id, `{"direction":"none"}`, `If-Match: "other"`), 412, "precondition-failed")
-	changed := w.at("PATCH", id, `{"direction":"both","calendars":[{"id":"AAA","name":"Team"}]}`, "If-Match: "+tag)
+	changed := w.at("PATCH", id, `{"direction":"both","calendars":[{"id":"AAA","name":"as they call it"}]}`, "If-Match: "+tag)
 	if changed.status != 200 || !strings.Contains(changed.body, `"direction":"both","scope":"readwrite","calendars":[{"id":"AAA","name":"Team"}]`) ||
 		changed.header.Get("ETag") == tag {
 		t.Errorf("%d %s", changed.status, changed.body)
@@ -150,6 +163,43 @@ func TestAChangeBeyondWhatWasGrantedComesWithALinkToGrantIt(t *testing.T) {
 	if err != nil || issued.User != "u-1" || issued.Role != state.LinkUser || issued.Organization != "acme" {
 		t.Errorf("%+v %v", issued, err)
 	}
+}
+
+func TestCalendarsThatCannotBeReadAreRefusedWithTheirPlaces(t *testing.T) {
+	w := newWorld(t, 0, nil)
+	w.organization("travel")
+	for body, want := range map[string]string{
+		`{"calendars":[{"id":"AAA"},{"id":"ZZZ"}]}`:                  "/calendars/1/id unknown",
+		`{"calendars":[{"id":"AAA"},{"id":"AAD"},{"id":"AAA"}]}`:     "/calendars/2/id duplicate",
+		`{"direction":"none","calendars":[{"id":"AAA"}]}`:            "/calendars value",
+		`{"direction":"up","calendars":[{"id":"AAA"}]}`:              "/calendars value",
+		`{"calendars":[` + strings.Repeat(`{"id":"A"},`, 50) + `7]}`: "/calendars too-many",
+	} {
+		c := w.connect("u-1", "aino", "Calendars.ReadWrite")
+		d := w.problem(w.at("PATCH", "/"+c.ID.String(), body), 400, "invalid")
+		if len(d.Errors) != 1 || d.Errors[0].Pointer+" "+d.Errors[0].Code != want {
+			t.Errorf("%s: %+v, want %s", body, d.Errors, want)
+		}
+		if r := w.at("GET", "/"+c.ID.String(), ""); !strings.Contains(r.body, `"direction":"down","scope":"busy","calendars":[]`) {
+			t.Errorf("%s changed it: %s", body, r.body)
+		}
+	}
+	const one = `{"calendars":[{"id":"AAA"}]}`
+	for name, want := range map[string]struct {
+		status int
+		code   string
+	}{"shut": {409, "conflict"}, "denied": {409, "conflict"}, "slow": {503, "unavailable"}} {
+		c := w.connect("u-1", name, "Calendars.ReadBasic")
+		w.problem(w.at("PATCH", "/"+c.ID.String(), one), want.status, want.code)
+	}
+	c := w.connect("u-1", "aino", "Calendars.ReadBasic")
+	if r := w.at("PATCH", "/"+c.ID.String(), one); r.status != 200 || !strings.Contains(r.body, `"calendars":[{"id":"AAA","name":"Team"}],"calendar":""`) {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	if r := w.at("PATCH", "/"+c.ID.String(), `{"calendars":[]}`); r.status != 200 || !strings.Contains(r.body, `"calendars":[]`) {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	w.problem(w.at("PATCH", "/"+c.ID.String(), `{"scope":"shared","calendars":[{"id":"AAA"}]}`), 409, "scope-missing")
 }
 
 func TestAConnectionByProbeOverHTTP(t *testing.T) {

@@ -83,7 +83,7 @@ func newServer(address string, s settings.Settings, parts parts, o Options, log 
 		return nil, fmt.Errorf("LINK_KEYS: %w", err)
 	}
 	issuer := link.NewIssuer(keys, state.NewLinks(parts.tables), organizations, s.PublicURL, s.ReturnOrigins, o.Now)
-	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar, Domains: parts.domains,
+	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar, Calendars: parts.calendar, Domains: parts.domains,
 		Organizations: parts.cached, Recoverer: organizations, Refresher: people{parts.users}, Shelf: parts.bus},
 		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log, Unpaced: o.Unpaced, CredentialExpires: parts.credentialEnds})
 	pages, err := newPages(s, parts, e, keys, issuer, o.Now)

@@ -5,25 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
+	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
 // ChangeConnection changes a connection and makes calendars follow: a new primary, or
 // a way for writes that opens, owes the person's lane. A change to what is so already
-// costs two reads. Errors: state.ErrNotFound, *ScopeMissing, ErrScope, ErrNotPrimary,
-// ErrCalendarChoice, and those of check.
+// costs two reads. Calendars that are added are looked up in the mailbox's list, which
+// costs one request to Graph for 100 of them; the row keeps Graph's names.
+//
+// Errors: state.ErrNotFound, *ScopeMissing, ErrScope, ErrNotPrimary, ErrCalendarChoice,
+// and those of check; of calendars ErrNotRead, ErrManyCalendars, *CalendarsUnknown,
+// ErrListNeedsDetails and a *graph.Error.
 func (e *Engine) ChangeConnection(ctx context.Context, organization string, id key.Key, change ConnectionChange, check CheckConnection) (VersionedConnection, error) {
+	var listed []graph.Folder
 	for range 5 {
 		row, err := e.rowOf(ctx, organization, id, check)
 		if err != nil {
 			return VersionedConnection{}, fmt.Errorf("engine.ChangeConnection: %w", err)
 		}
 		next, err := changed(row.Connection, change, e.now().UTC())
+		if err == nil {
+			next, err = e.withCalendars(ctx, row, next, change, &listed)
+		}
 		if err != nil {
 			return VersionedConnection{}, fmt.Errorf("engine.ChangeConnection: %w", err)
 		}
@@ -79,7 +87,7 @@ func (e *Engine) storeChange(ctx context.Context, row state.Stored, next connect
 	return e.follow(ctx, row.Organization, row.User)
 }
 
-// changed is c with a change.
+// changed is c with a change of all but its calendars.
 func changed(c connection.Connection, change ConnectionChange, now time.Time) (connection.Connection, error) {
 	next := c
 	if change.Primary != nil {
@@ -93,9 +101,6 @@ func changed(c connection.Connection, change ConnectionChange, now time.Time) (c
 			return c, ErrCalendarChoice
 		}
 		next.Calendar = ""
-	}
-	if change.Calendars != nil && !slices.Equal(*change.Calendars, c.Calendars) {
-		next.Calendars = slices.Clone(*change.Calendars)
 	}
 	if change.Direction == nil && change.Scope == nil {
 		return next, nil

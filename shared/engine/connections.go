@@ -67,7 +67,8 @@ type ConnectionChange struct {
 	// Scope is for reading; writing always has readwrite. A direction that is changed
 	// without a scope keeps the scope where that suits it, else takes its least.
 	Scope *connection.Scope
-	// Calendars are those read from; empty is the default one.
+	// Calendars are those read from, by id; empty is the default one. Only a direction
+	// that reads has any.
 	Calendars *[]connection.Calendar
 	// Calendar is the one written to; only "" is accepted, the default one.
 	Calendar *string
@@ -98,27 +99,33 @@ type ConnectionPage struct {
 
 // Connection is a connection as wire.md has it (Connections and people).
 type Connection struct {
-	ID          string                `json:"id"`
-	User        string                `json:"user"`
-	Email       string                `json:"email"`
-	Account     connection.Account    `json:"account"`
-	Direction   connection.Direction  `json:"direction"`
-	Scope       connection.Scope      `json:"scope"`
-	Calendars   []connection.Calendar `json:"calendars"`
-	Calendar    string                `json:"calendar"`
-	Primary     bool                  `json:"primary"`
-	State       connection.State      `json:"state"`
-	Since       time.Time             `json:"since"`
-	LastRefresh *time.Time            `json:"lastRefresh,omitempty"` // never, for a connection by probe
-	Lapses      int                   `json:"lapses"`
+	ID          string               `json:"id"`
+	User        string               `json:"user"`
+	Email       string               `json:"email"`
+	Account     connection.Account   `json:"account"`
+	Direction   connection.Direction `json:"direction"`
+	Scope       connection.Scope     `json:"scope"`
+	Calendars   []Calendar           `json:"calendars"`
+	Calendar    string               `json:"calendar"`
+	Primary     bool                 `json:"primary"`
+	State       connection.State     `json:"state"`
+	Since       time.Time            `json:"since"`
+	LastRefresh *time.Time           `json:"lastRefresh,omitempty"` // never, for a connection by probe
+	Lapses      int                  `json:"lapses"`
+}
+
+// Calendar is a calendar that is read, as wire.md has it.
+type Calendar struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 // ConnectionOf is c as the API shows it.
 func ConnectionOf(c connection.Connection) Connection {
 	out := Connection{ID: c.ID.String(), User: c.User, Email: c.Email, Account: c.Account, Direction: c.Direction, Scope: c.Scope,
-		Calendars: c.Calendars, Calendar: c.Calendar, Primary: c.Primary, State: c.State, Since: c.Since.UTC(), Lapses: c.Lapses}
-	if out.Calendars == nil {
-		out.Calendars = []connection.Calendar{}
+		Calendars: make([]Calendar, len(c.Calendars)), Calendar: c.Calendar, Primary: c.Primary, State: c.State, Since: c.Since.UTC(), Lapses: c.Lapses}
+	for i, from := range c.Calendars {
+		out.Calendars[i] = Calendar{from.ID, from.Name}
 	}
 	if !c.LastRefresh.IsZero() {
 		at := c.LastRefresh.UTC()

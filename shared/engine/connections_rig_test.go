@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -103,6 +104,9 @@ type rig struct {
 	refreshes []key.Key
 	mailboxes map[string]error // of probes, by object id or address; nil answers
 	expires   time.Time
+	folders   []graph.Folder // what every mailbox lists, unless listing fails it
+	listing   error
+	lists     []graph.Access // who asked for a list
 
 	mu      sync.Mutex
 	changes []queue.Message
@@ -168,6 +172,15 @@ func (r *rig) Mailbox(_ context.Context, as graph.Access, address string) (graph
 	return graph.Mailbox{Address: strings.ToLower(address)}, nil
 }
 
+// Calendars implements graph.Calendars: those of r.folders, of the mailbox that is reached.
+func (r *rig) Calendars(_ context.Context, as graph.Access, mailbox string) ([]graph.Folder, error) {
+	r.lists = append(r.lists, as)
+	if r.listing != nil {
+		return nil, r.listing
+	}
+	return slices.Clone(r.folders), nil
+}
+
 func (r *rig) Do(_ context.Context, _ graph.Access, calls []graph.Call) []graph.Result {
 	r.t.Errorf("%d calls of Graph by what only changes connections", len(calls))
 	return make([]graph.Result, len(calls))
@@ -180,7 +193,7 @@ func (r *rig) engine() *engine.Engine {
 }
 
 func (r *rig) fused(f *fuse) *engine.Engine {
-	return engine.New(engine.Effects{Tables: fusedTables{f, r.tables}, Bus: fusedBus{f, r}, Calendar: r, Organizations: r, Refresher: r},
+	return engine.New(engine.Effects{Tables: fusedTables{f, r.tables}, Bus: fusedBus{f, r}, Calendar: r, Organizations: r, Refresher: r, Calendars: r},
 		&engine.Options{PublicURL: "https://calendar.example.com", Now: func() time.Time { return r.now }, Parallel: 1,
 			Jitter: func() float64 { return 0.5 }, CredentialExpires: r.expires})
 }

@@ -48,6 +48,7 @@ func TestTheSameAccountKeepsItsIdAndGetsNewTokens(t *testing.T) {
 	r := newRig(t, "travel")
 	c := r.connect("aino", "work", connection.Down)
 	calendars := []connection.Calendar{{ID: "1", Name: "Team"}}
+	r.folders = []graph.Folder{{ID: "1", Name: "Team", Owner: c.Mailbox}}
 	if _, err := r.engine().ChangeConnection(t.Context(), acme, c.ID, engine.ConnectionChange{Calendars: &calendars}, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -66,6 +66,8 @@ type Effects struct {
 	Domains Domains
 	// Refresher may be nil; then no token is kept alive.
 	Refresher Refresher
+	// Calendars may be nil; then no calendar can be chosen (Transient).
+	Calendars graph.Calendars
 	// Shelf may be nil; then the lists of what lies on queues, and sending it back, fail.
 	Shelf queue.Shelf
 }
@@ -103,6 +105,7 @@ type Engine struct {
 	refresher Refresher
 	bus       queue.Sender
 	calendar  graph.Calendar
+	calendars graph.Calendars
 	orgs      Organizations
 	recoverer Recoverer
 	shelf     queue.Shelf
@@ -124,7 +127,7 @@ func New(fx Effects, o *Options) *Engine {
 		lanes: state.NewLanes(fx.Tables), bookings: state.NewBookings(fx.Tables), people: state.NewPeople(fx.Tables),
 		due: state.NewDue(fx.Tables), ledger: state.NewLedger(fx.Tables), connections: state.NewConnections(fx.Tables), domains: fx.Domains,
 		incidents: state.NewIncidents(fx.Tables), refresher: fx.Refresher,
-		bus: fx.Bus, calendar: fx.Calendar, orgs: fx.Organizations, recoverer: fx.Recoverer, shelf: fx.Shelf,
+		bus: fx.Bus, calendar: fx.Calendar, calendars: fx.Calendars, orgs: fx.Organizations, recoverer: fx.Recoverer, shelf: fx.Shelf,
 		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, parallel: o.Parallel, unpaced: o.Unpaced,
 		expires: o.CredentialExpires,
 	}

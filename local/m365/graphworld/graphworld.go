@@ -81,6 +81,7 @@ func (w *World) Lists(calendar graph.Calendar, calendars graph.Calendars) grapht
 		Add: func(mailbox, name string) string {
 			c, err := w.store.AddCalendar(Tenant, mailbox, name)
 			w.must(err)
+			w.must(w.store.PaintCalendar(Tenant, mailbox, c.ID, "lightBlue"))
 			return c.ID
 		},
 		Share: func() { w.must(w.store.Share(Tenant, Second, Mailbox, false)) }}

@@ -20,7 +20,7 @@ type Lists struct {
 	// Own is the access of the owner with Calendars.Read, Shared the same with
 	// Calendars.Read.Shared, Dead one whose token has ended.
 	Own, Shared, Dead graph.Access
-	// Add gives a mailbox another calendar and returns its id; Share lets the owner of
+	// Add gives a mailbox another calendar, a lightBlue one, and returns its id; Share lets the owner of
 	// Mailbox read the calendars of Second.
 	Add   func(mailbox, name string) string
 	Share func()
@@ -94,7 +94,7 @@ func everyCalendar(s listSuite) {
 		s.Fatalf("%d calendars, first %+v", len(all), all[0])
 	}
 	for i, f := range all[1:] {
-		if f.ID != ids[i] || f.Name != odd[i] || f.Default || f.Owner != strings.ToLower(s.Mailbox) {
+		if f.ID != ids[i] || f.Name != odd[i] || f.Default || f.Owner != strings.ToLower(s.Mailbox) || f.Color != "lightBlue" {
 			s.Errorf("calendar %d: %+v, want %q", i, f, odd[i])
 		}
 	}
