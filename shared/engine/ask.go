@@ -135,6 +135,7 @@ func (t *turn) plan() {
 func (t *turn) replan(s *slot) {
 	t.outOfReach(s)
 	s.step = plan(s.row, s.want, s.why, s.seen, s.mine)
+	s.recognise()
 	if s.step.op == state.OpPatch && s.step.outcome == final {
 		s.set = s.fields()
 	}

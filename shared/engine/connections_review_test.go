@@ -339,3 +339,24 @@ func TestAnAccountIsLeftUnderItsNewAddress(t *testing.T) {
 		t.Errorf("the event is in %q", got)
 	}
 }
+
+// Who disconnects, is renamed and connects again has the same mailbox under a name that
+// nobody remembers: what is found in it is the event that seemed to be left elsewhere.
+func TestAMailboxThatComesBackUnderAnotherNameIsRecognisedByWhatIsInIt(t *testing.T) {
+	w := delegated(t)
+	old := ainos(w)
+	c := sign(t, w, "aino", old, connection.Up)
+	send(t, w, bookingOf(t, "b", 1, nil))
+	pass(t, w)
+	was := rowOf(t, w, "b", "aino").Event
+	disconnect(t, w, c)
+	if _, err := w.Connect(t.Context(), "aino", marry(t, w, old), connection.Up); err != nil {
+		t.Fatal(err)
+	}
+	pass(t, w)
+	expect(t, w, "b", "aino", "written", "", "b r1")
+	row := rowOf(t, w, "b", "aino")
+	if row.Event != was || row.Home.Mailbox != "aino.virtanen@acme.example" || row.Look.Nonce != "" {
+		t.Errorf("event %s in %s, was %s; look %+v", row.Event, row.Home.Mailbox, was, row.Look)
+	}
+}

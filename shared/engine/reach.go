@@ -255,9 +255,17 @@ func (t *turn) outOfReach(s *slot) {
 		s.want = s.want.held(ICS, t.reach.reason(there))
 	case s.row.Event != "":
 		t.note(s, "left", state.Entry{EventID: s.row.Event})
-		s.left = s.row.Home
+		s.left, s.lost = s.row.Home, s.row.Event
 		s.row.Event, s.row.ChangeKey, s.row.Home, s.row.Print = "", "", state.Home{}, ""
 		s.row.Generation++
+	}
+}
+
+// recognise takes back that an event was left, where it was found in the mailbox of
+// today: that is the old one, renamed.
+func (s *slot) recognise() {
+	if s.lost != "" && s.step.keep != nil && s.step.keep.event.ID == s.lost {
+		s.left, s.lost = state.Home{}, ""
 	}
 }
 

@@ -83,6 +83,7 @@ type slot struct {
 	want   want
 	why    cause
 	left   state.Home // where its event was left in this turn, as long as no look names it
+	lost   string     // the event that was left
 	adopts bool       // whether an event imported from our file is looked for
 	seen   []found
 	step   step
@@ -150,6 +151,9 @@ func (t *turn) run(ctx context.Context) error {
 			s.why = inDoubt // the way is open again to what was left behind
 		}
 		t.outOfReach(s)
+		if s.left.Mailbox != "" && s.why == notAsked {
+			s.why = inDoubt // it may be the same mailbox under another name
+		}
 		t.recover(s)
 		s.adopt()
 	}
