@@ -20,6 +20,9 @@ type Tasker interface {
 	// DisconnectAll orders that an organisation's connections are destroyed once it is
 	// deleted, which it is about to be. An error means that the bus refused.
 	DisconnectAll(ctx context.Context, organization string) error
+	// ClearDeleted destroys what is left of a deleted organisation's connections and
+	// people, before one is made of its id. engine.ErrClearing: not all is gone yet.
+	ClearDeleted(ctx context.Context, organization string) error
 }
 
 // mailboxTask is the function MailboxTask, queue mailbox-tasks, one session at a time.

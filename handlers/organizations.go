@@ -61,7 +61,7 @@ func (o organizations) put(ctx context.Context, r *request) answer {
 			return organization.Organization{}, errPrecondition
 		}
 		if current == nil {
-			return next.WithID(r.organization), nil
+			return next.WithID(r.organization), o.tasks.ClearDeleted(ctx, r.organization)
 		}
 		replaced, err := current.Replace(next)
 		if err != nil || !matters(*current, replaced) {

@@ -43,6 +43,7 @@ type recorder struct {
 	deadline time.Time // of the last call's context
 
 	fail      error // what every call returns
+	clearing  error // what ClearDeleted returns
 	panicking any   // what every call panics with
 	accepted  booking.Booking
 	status    engine.Status
@@ -107,6 +108,8 @@ func (r *recorder) Reconcile(ctx context.Context, organization, cause string) er
 func (r *recorder) DisconnectAll(ctx context.Context, organization string) error {
 	return r.note(ctx, "disconnect all "+organization, queue.Message{})
 }
+
+func (r *recorder) ClearDeleted(context.Context, string) error { return r.clearing }
 
 func (r *recorder) Status(ctx context.Context, organization, booking, after string, limit int) (engine.Status, error) {
 	return r.status, r.note(ctx, fmt.Sprintf("status %s %s %q %d", organization, booking, after, limit), queue.Message{})

@@ -77,6 +77,9 @@ func (e *Engine) disconnectAll(ctx context.Context, t task, m queue.Message) err
 	if err != nil || deleted.IsZero() {
 		return err
 	}
+	if t.Cause == causePeople {
+		return e.removePeople(ctx, t, m)
+	}
 	after, _ := m.Properties[afterProperty].(string)
 	rows, next, err := e.connections.List(ctx, t.Organization, after, disconnectPage)
 	if err != nil {
@@ -91,7 +94,7 @@ func (e *Engine) disconnectAll(ctx context.Context, t task, m queue.Message) err
 		}
 	}
 	if next == "" {
-		return nil
+		return e.removePeople(ctx, t, m)
 	}
 	rest := t.message(e.now())
 	rest.Properties = map[string]any{afterProperty: next}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/calbridge/calbridge/shared/key"
 )
@@ -121,6 +122,28 @@ func (p *People) List(ctx context.Context, organization string, after key.Key, l
 		items = append(items, who)
 	}
 	return items, next, nil
+}
+
+// Remove takes people away, a transaction for every 100; who is not there is as good.
+func (p *People) Remove(ctx context.Context, organization string, lanes []key.Key) error {
+	for batch := range slices.Chunk(lanes, maxChanges) {
+		changes := make([]Change, len(batch))
+		for i, lane := range batch {
+			changes[i] = Change{Delete, Entity{Partition: organization, Row: lane.String()}}
+		}
+		_, err := p.tables.Apply(ctx, tablePeople, changes)
+		for i := 0; errors.Is(err, ErrNotFound) && i < len(changes); i++ { // somebody else is at it: one by one
+			if _, one := p.tables.Apply(ctx, tablePeople, changes[i:i+1]); one != nil && !errors.Is(one, ErrNotFound) {
+				err = one
+			} else if i == len(changes)-1 {
+				err = nil
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("state.RemovePeople: %w", err)
+		}
+	}
+	return nil
 }
 
 func parsePerson(e Entity) (Person, error) {
