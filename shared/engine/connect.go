@@ -71,6 +71,11 @@ func (e *Engine) connect(ctx context.Context, c connection.Connection, sealed []
 		return state.Stored{}, &ScopeMissing{Connection: c, Direction: c.Direction, Scope: c.Scope, Missing: missing}
 	}
 	lane := key.Lane(c.Organization, key.User, c.User)
+	if !c.Delegated {
+		if err := e.lanes.SetChosen(ctx, lane); err != nil { // before the row: else the lane would not read it
+			return state.Stored{}, err
+		}
+	}
 	if err := e.ensureFollow(ctx, c.Organization, lane, "connect"); err != nil {
 		return state.Stored{}, err
 	}

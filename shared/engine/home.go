@@ -36,7 +36,7 @@ func (t *turn) settleHome(ctx context.Context) error {
 func (t *turn) findHome(ctx context.Context) error {
 	tenant := t.org.State.Tenant
 	switch {
-	case t.reach.delegated:
+	case t.reach.chosen():
 		return t.takeHome(ctx)
 	case t.info.Home.Tenant == tenant && tenant != "" && t.info.ResolvedAddress == t.info.Address:
 		t.home = t.info.Home

@@ -19,7 +19,9 @@ import (
 // thing in which application and delegated organisations differ.
 //
 // Permission application: the app may call every mailbox of the tenant that the
-// organisation is bound to. Permission delegated: each of the person's connections
+// organisation is bound to. Who has a connection there, made by probe, has bookings
+// written to the primary one's mailbox and in its direction only; who has none, where
+// the booking's address leads. Permission delegated: each of the person's connections
 // reaches the mailbox of its own account, and bookings go to the primary one's. Rooms
 // have nobody who signs in: in a delegated organisation they are not connected.
 //
@@ -48,7 +50,13 @@ type reach struct {
 // reachOf is the reach of a lane whose person has these connections. It is pure.
 func reachOf(org organization.Organization, lane key.Key, connections []connection.Connection) reach {
 	if org.Permission != organization.Delegated {
-		return reach{tenant: org.State.Tenant, lane: lane}
+		r := reach{tenant: org.State.Tenant, lane: lane}
+		for _, c := range connections {
+			if c.Primary && !c.Delegated && c.State != connection.Disconnected && c.Account.Tenant == r.tenant {
+				r.home, r.why = homeOf(c), misdirected(c)
+			}
+		}
+		return r
 	}
 	r := reach{delegated: true, lane: lane, why: reasonNotConnected, all: connections,
 		people: map[state.Home]connection.Connection{}, shut: map[state.Home]string{}, names: map[state.Home]state.Home{}}
@@ -94,12 +102,21 @@ func unwritable(org organization.Organization, c connection.Connection) string {
 		return graph.ReasonNeedsReauth
 	case c.State == connection.BlockedByPolicy:
 		return graph.ReasonBlockedByPolicy
+	case misdirected(c) != "":
+		return misdirected(c)
+	case c.State == connection.Unreachable, c.Mailbox == "":
+		return unreachableFor(c.Cause)
+	}
+	return ""
+}
+
+// misdirected tells why a connection's direction does not let bookings be written.
+func misdirected(c connection.Connection) string {
+	switch {
 	case c.Direction == connection.Down:
 		return reason.DirectionDownOnly
 	case !c.Writes(), c.State == connection.Paused:
 		return reasonPaused
-	case c.State == connection.Unreachable, c.Mailbox == "":
-		return unreachableFor(c.Cause)
 	}
 	return ""
 }
@@ -188,9 +205,9 @@ func accessOf(lane key.Key, c connection.Connection) graph.Access {
 }
 
 // reachNow reads how a lane may be called. Only for a person of a delegated
-// organisation it makes a request, one.
+// organisation, and for one who has or had a connection by probe, it makes a request, one.
 func (e *Engine) reachNow(ctx context.Context, org organization.Organization, lane state.Lane) (reach, error) {
-	if org.Permission != organization.Delegated || lane.Kind != key.User {
+	if org.Permission != organization.Delegated && !lane.Chosen || lane.Kind != key.User {
 		return reachOf(org, lane.Key, nil), nil
 	}
 	rows, err := e.connections.Of(ctx, org.ID, lane.Key)
@@ -219,10 +236,14 @@ func (t *turn) takeHome(ctx context.Context) error {
 	return t.oweAll(ctx)
 }
 
+// chosen reports whether it was said which mailbox the target's bookings go to, so that
+// their addresses have no say in it.
+func (r reach) chosen() bool { return r.delegated || r.home.Mailbox != "" }
+
 // resolved is what the lane row says that its mailbox answers for: the lane's
 // address, or where a person chose it, the mailbox itself.
 func (t *turn) resolved() string {
-	if t.reach.delegated {
+	if t.reach.chosen() {
 		return t.home.Mailbox
 	}
 	return t.info.Address

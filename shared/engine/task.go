@@ -189,12 +189,16 @@ func (e *Engine) probe(ctx context.Context, org organization.Organization, lane 
 	if err != nil {
 		return err
 	}
-	if state, _ := closed(facts{org: org, known: true}); row.Address == "" || state != "" || org.Permission == organization.Delegated {
+	address := row.Address
+	if row.Chosen && row.Home.Tenant == org.State.Tenant {
+		address = cmp.Or(row.Home.Mailbox, address)
+	}
+	if state, _ := closed(facts{org: org, known: true}); address == "" || state != "" || org.Permission == organization.Delegated {
 		return nil // switching on looks at everything anew
 	}
 	call, cancel := context.WithTimeout(ctx, callDeadline)
 	defer cancel()
-	_, err = e.calendar.Mailbox(call, graph.AppAccess(org.State.Tenant), row.Address)
+	_, err = e.calendar.Mailbox(call, graph.AppAccess(org.State.Tenant), address)
 	if err == nil {
 		if err := e.consentProven(ctx, org.ID, organization.EvidenceProbe); err != nil {
 			return err

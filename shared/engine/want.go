@@ -122,11 +122,11 @@ func decide(f facts) want {
 	switch {
 	case target.Kind == key.Room:
 		return w.without(ICS, reasonNotConnected)
-	case personal(f.lane) && !f.reach.delegated:
+	case personal(f.lane) && !f.reach.chosen():
 		return w.without(ICS, reasonPersonal)
 	case f.booking.Recurrence != nil:
 		return w.without(ICS, reasonRecurrence)
-	case target.Person.Mailbox() == "" && !f.reach.delegated:
+	case target.Person.Mailbox() == "" && !f.reach.chosen():
 		return w.without(ICS, reasonNotFound)
 	}
 	e := event.Project(f.booking, event.Options{TimeZone: f.org.TimeZone, ReminderMinutes: f.org.ReminderMinutes,

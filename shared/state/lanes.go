@@ -45,6 +45,9 @@ type Lane struct {
 	// Account says that Address is an account, which somebody named as one of
 	// Microsoft 365, and not an e-mail address.
 	Account bool
+	// Chosen says that a connection was made for the target without a sign-in: its
+	// direction and its mailbox count. It stays when the connection goes.
+	Chosen bool
 	Standing
 	// Verdict is what is known of the mailbox, as the people row has it: "" when
 	// nothing is.
@@ -164,11 +167,12 @@ func (l *Lanes) Lane(ctx context.Context, lane key.Key) (Lane, error) {
 func parseLane(lane key.Key, e Entity) Lane {
 	s := func(name string) string { v, _ := e.Props[name].(string); return v }
 	account, _ := e.Props["account"].(bool)
+	chosen, _ := e.Props["chosen"].(bool)
 	notBefore, _ := e.Props["notBefore"].(time.Time)
 	probe, _ := e.Props["probe"].(time.Time)
 	wake, _ := e.Props["wake"].(time.Time)
 	return Lane{Key: lane, Organization: s("organization"), Kind: s("kind"), Target: s("target"), Address: s("address"),
-		Account: account, Standing: parseStanding(e), Verdict: s("verdict"),
+		Account: account, Chosen: chosen, Standing: parseStanding(e), Verdict: s("verdict"),
 		Home: Home{s("tenant"), s("mailbox")}, ResolvedAddress: s("resolved"), NotBefore: notBefore, Probe: probe, Wake: wake}
 }
 
@@ -264,9 +268,18 @@ func (l *Lanes) SetProbe(ctx context.Context, lane key.Key, at time.Time) error 
 	return l.setTime(ctx, lane, "probe", at)
 }
 
+// SetChosen remembers that a connection without a sign-in is made for a lane's target.
+func (l *Lanes) SetChosen(ctx context.Context, lane key.Key) error {
+	return l.set(ctx, lane, "chosen", true)
+}
+
 func (l *Lanes) setTime(ctx context.Context, lane key.Key, name string, at time.Time) error {
+	return l.set(ctx, lane, name, at.UTC())
+}
+
+func (l *Lanes) set(ctx context.Context, lane key.Key, name string, value any) error {
 	_, err := l.tables.Apply(ctx, tableLanes, []Change{{InsertOrMerge, Entity{Partition: lane.String(), Row: laneRow,
-		Props: map[string]any{"v": version, name: at.UTC()}}}})
+		Props: map[string]any{"v": version, name: value}}}})
 	if err != nil {
 		return fmt.Errorf("state: lane row %s: %w", lane, err)
 	}
