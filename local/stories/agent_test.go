@@ -19,6 +19,9 @@ type agent struct {
 	URL    *url.URL // of the page at hand
 	Status int
 	Body   string
+
+	header  http.Header                      // sent instead of what a browser would send
+	hostile func(to string, form url.Values) // called before a form is sent
 }
 
 func (w *world) agent() *agent {
@@ -42,6 +45,9 @@ func (a *agent) send(method, to string, form url.Values) *agent {
 	}
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for name, values := range a.header {
+		r.Header[name] = values
 	}
 	answer, err := a.client.Do(r)
 	if err != nil {
@@ -111,6 +117,9 @@ func (a *agent) press(button string, pairs ...string) *agent {
 	to, form := a.form(button)
 	for i := 0; i < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
+	}
+	if a.hostile != nil {
+		a.hostile(to, form)
 	}
 	return a.send(http.MethodPost, to, form)
 }
