@@ -60,15 +60,23 @@ type account struct {
 	MayPause    bool
 	MayPrimary  bool
 	LastRefresh time.Time
+	// Calendars leads to the choice of calendars, "" where there is none; Read are the
+	// names of those that are read, none for the account's own one.
+	Calendars string
+	Read      []string
 }
 
 // dones are the words that a page may be told to confirm.
-var dones = []string{"changed", "paused", "primary", "disconnected", "dismissed", "opted-out", "opted-in"}
+var dones = []string{"changed", "paused", "primary", "disconnected", "dismissed", "opted-out", "opted-in", "calendars"}
 
-// showApps answers GET of apps/<grant>: with disconnect=<connection> it asks first.
+// showApps answers GET of apps/<grant>: with disconnect=<connection> it asks
+// first, with calendars=<connection> it lists that account's calendars.
 func (p *Portal) showApps(ctx context.Context, v *visit) Answer {
 	if id := v.values.Get("disconnect"); id != "" {
 		return v.askDisconnect(ctx, id)
+	}
+	if id := v.values.Get("calendars"); id != "" {
+		return v.askCalendars(ctx, id)
 	}
 	d := appsPage{Who: v.session.Email, Several: v.org.Profile == organization.Planning, Served: v.org.Permission != organization.Delegated}
 	if word := v.values.Get("done"); slices.Contains(dones, word) {
@@ -152,6 +160,12 @@ func (v *visit) account(c connection.Connection) account {
 	}
 	a.MayPause, a.MayPrimary = !a.Paused, !c.Primary
 	a.Choices = v.choices(choice{c.Direction, c.Scope})
+	if mayChooseCalendars(v.org, c) {
+		a.Calendars = v.calendarsPath(a.ID)
+		for _, from := range c.Calendars {
+			a.Read = append(a.Read, cmp.Or(from.Name, v.say("calendars.unnamed")))
+		}
+	}
 	return a
 }
 

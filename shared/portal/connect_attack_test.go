@@ -215,6 +215,7 @@ func TestNoFormOfConnectWorksWithoutItsToken(t *testing.T) {
 		apps.path + "/dismiss":    {},
 		apps.path + "/optout":     {},
 		apps.path + "/optin":      {},
+		apps.path + "/calendars":  {"connection": {id}, "calendar": {"x"}},
 	}
 	listed := 1 + 1 // start, answer
 	listed += len(s.portal.pages[pageApps].post) + len(s.portal.pages[pageRooms].post)

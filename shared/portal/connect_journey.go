@@ -34,6 +34,7 @@ type Connections interface {
 	ConnectionID(ctx context.Context, organization, user string, account connection.Account) (key.Key, error)
 	Connect(ctx context.Context, c connection.Connection, sealed []byte) (connection.Connection, error)
 	ChangeConnection(ctx context.Context, organization string, id key.Key, change engine.ConnectionChange, check engine.CheckConnection) (engine.VersionedConnection, error)
+	ConnectionCalendars(ctx context.Context, organization string, id key.Key, check engine.CheckConnection) ([]graph.Folder, error)
 	Disconnect(ctx context.Context, organization string, id key.Key, check engine.CheckConnection) error
 	Dismiss(ctx context.Context, organization, user string, dismissed bool) error
 	// Choose fails with state.ErrNotFound for a person who was never seen, as Person does.

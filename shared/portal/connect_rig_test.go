@@ -180,4 +180,4 @@ func (s *site) noTokensInFlows(q url.Values) {
 
 // computedByConnect are the beginnings of keys of endings, doubts and the like; that
 // each has its texts is TestEveryEnding….
-var computedByConnect = []string{"end.", "why.", "doubt.", "seen.", "scope.", "ask.", "owner.", "state.", "done."}
+var computedByConnect = []string{"end.", "why.", "doubt.", "seen.", "scope.", "ask.", "owner.", "state.", "done.", "color."}

@@ -48,8 +48,8 @@ func (v *visit) readForm() *Answer {
 	if v.values, err = url.ParseQuery(string(body)); err != nil {
 		return refuse(formUnreadable)
 	}
-	for _, values := range v.values {
-		if len(values) > 1 { // no form of ours has a field twice
+	for name, values := range v.values {
+		if len(values) > 1 && name != fieldCalendar { // no form of ours has another field twice
 			return refuse(formUnreadable)
 		}
 	}

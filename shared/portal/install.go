@@ -19,7 +19,7 @@ func (p *Portal) install() map[string]page {
 		pageSetup: {roles: []string{state.OrgAdmin}, get: p.showSetup, post: actions{"link": p.replaceLink, "sync": p.setSync}},
 		// Travellers, learners and planners, now and then.
 		pageApps: {roles: []string{state.LinkUser}, get: p.showApps, post: actions{"change": p.changeApp, "pause": p.pauseApp,
-			"primary": p.primaryApp, "disconnect": p.disconnectApp, "dismiss": p.dismissOffer, "optout": p.optOut, "optin": p.optIn}},
+			"primary": p.primaryApp, "disconnect": p.disconnectApp, "dismiss": p.dismissOffer, "optout": p.optOut, "optin": p.optIn, "calendars": p.chooseCalendars}},
 		// Room managers, once.
 		pageRooms: {roles: []string{state.RoomManager}, get: p.showRooms},
 		// Whoever left for Microsoft, with the flow's cookie.

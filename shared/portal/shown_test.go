@@ -91,9 +91,9 @@ func (p shown) formOf(n *html.Node) (action string, fields url.Values) {
 	for f := range n.Descendants() {
 		_, checked := attr(f, "checked")
 		kind, _ := attr(f, "type")
-		if name, ok := attr(f, "name"); ok && f.Data == "input" && (kind != "radio" || checked) {
+		if name, ok := attr(f, "name"); ok && f.Data == "input" && (kind != "radio" && kind != "checkbox" || checked) {
 			value, _ := attr(f, "value")
-			fields.Set(name, value)
+			fields.Add(name, value)
 		}
 	}
 	action, _ = attr(n, "action")

@@ -45,6 +45,7 @@ type site struct {
 	issuer *link.Issuer
 	entra  *fakeEntra
 	boxes  *fakeMailboxes
+	lists  *fakeLists
 	now    time.Time
 	sent   []queue.Message
 	// answers is everything that came out.
@@ -126,8 +127,8 @@ func newSite(t testing.TB) *site {
 	store := tables.NewStore(clock).Direct()
 	s.store, s.links, s.flows, s.sess, s.orgs = store, state.NewLinks(store), state.NewFlows(store), state.NewSessions(store), state.NewOrganizations(store, clock)
 	s.entra = &fakeEntra{people: map[string]identity.SignedIn{}, errs: map[string]error{}}
-	s.boxes = &fakeMailboxes{}
-	s.engine = engine.New(engine.Effects{Tables: store, Bus: s, Organizations: s}, &engine.Options{PublicURL: publicURL, Now: clock})
+	s.boxes, s.lists = &fakeMailboxes{}, &fakeLists{}
+	s.engine = engine.New(engine.Effects{Tables: store, Bus: s, Organizations: s, Calendars: s.lists}, &engine.Options{PublicURL: publicURL, Now: clock})
 	var err error
 	if s.keys, err = link.NewKeys(bytes.Repeat([]byte{7}, 32)); err != nil {
 		t.Fatal(err)
