@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -99,10 +100,13 @@ func write(w http.ResponseWriter, id string, a answer) {
 		a.problem.Instance = id
 		contentType, body = "application/problem+json", a.problem
 	}
-	encoded, err := json.Marshal(body)
-	if err != nil {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false) // people copy links from answers
+	if err := e.Encode(body); err != nil {
 		panic(err) // answers are made of our own types
 	}
+	encoded := bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 	if a.raw != nil {
 		encoded = a.raw
 	}

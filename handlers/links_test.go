@@ -30,6 +30,16 @@ func (w *world) link(body string) reply {
 	return w.web("POST", "/api/links", "application/json", body)
 }
 
+// Who copies the URL from the answer as it stands must get one that works.
+func TestALinkStandsInTheAnswerAsItIs(t *testing.T) {
+	w := newWorld(t, 0, nil)
+	w.put("acme", `{"profile":"travel"}`)
+	r := w.link(`{"organization":"acme","role":"org-admin"}`)
+	if u, _ := w.made(r); !strings.Contains(r.body, u.String()) || strings.HasSuffix(r.body, "\n") {
+		t.Errorf("%s is not in %q", u, r.body)
+	}
+}
+
 // made reads an answer to POST links and the row that it stands for.
 func (w *world) made(r reply) (u *url.URL, row state.Link) {
 	w.t.Helper()

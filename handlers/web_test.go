@@ -30,7 +30,7 @@ func TestABookingIsAcceptedWithTheAddressOfItsStatus(t *testing.T) {
 	for _, media := range []string{"application/cloudevents+json", "application/json", "application/json; charset=UTF-8", "Application/CloudEvents+JSON;charset=utf-8"} {
 		r := w.web("POST", "/api/bookings", media, `{"x":1}`)
 		object(t, r, 202)
-		want := `{"id":"PNR/7 å\u0026b","organization":"acme","revision":9007199254740991,` +
+		want := `{"id":"PNR/7 å&b","organization":"acme","revision":9007199254740991,` +
 			`"status":"https://calendar.example.com/api/organizations/acme/bookings?id=PNR%2F7+%C3%A5%26b"}`
 		if r.body != want {
 			t.Errorf("%s: got %s\nwant %s", media, r.body, want)

@@ -47,9 +47,12 @@ type ConsentResult struct {
 	// Shared says that there are some.
 	Others []string
 	Shared bool
+	// Allows says that a confirmation binds nothing, and only lets the tenant's people
+	// connect (organization.Allowed).
+	Allows bool
 	// Missing are permissions that the tenant's organisations need together and that
 	// this consent was not asked for: it may have replaced them, and the administrator
-	// is asked once more. It is set with Bound only.
+	// is asked once more. It is set with Bound and Allowed only.
 	Missing []string
 	// Consent is how it stands now.
 	Consent Consent
@@ -87,6 +90,9 @@ func (e *Engine) ConsentAsk(ctx context.Context, id string) (organization.Ask, e
 	tenant := o.State.Tenant
 	if tenant == "" && organization.IsGUID(o.ExpectedTenant) {
 		tenant = o.ExpectedTenant
+	}
+	if o.AnyTenant() {
+		tenant = "" // it may be any other
 	}
 	var others []organization.Organization
 	if tenant != "" {
@@ -128,7 +134,8 @@ func (e *Engine) need(ctx context.Context, o organization.Organization) (organiz
 	return n, nil
 }
 
-// othersOf are the organisations of a tenant but one.
+// othersOf are the organisations of a tenant but one, also those that take accounts of
+// any and that the tenant's people were allowed to use.
 func (e *Engine) othersOf(ctx context.Context, tenant, but string) ([]organization.Organization, error) {
 	all, err := e.consents.OfTenant(ctx, tenant)
 	if err != nil {
@@ -156,27 +163,35 @@ func (e *Engine) OfferConsent(ctx context.Context, id string, offer ConsentOffer
 	if err != nil {
 		return ConsentResult{}, err
 	}
+	bound := slices.DeleteFunc(slices.Clone(others), func(o organization.Organization) bool { return o.State.Tenant != offer.Tenant })
+	judged := organization.Offer{Attempt: offer.Attempt, Tenant: offer.Tenant, Domain: offer.Domain, Wids: offer.Wids,
+		Scopes: offer.Scopes, Confirmed: offer.Confirmed, ExpectedTenant: resolved, Others: len(bound)}
 	var outcome organization.Outcome
 	written, err := e.changeConsent(ctx, id, offer.Attempt, "", func(o organization.Organization) (organization.Organization, error) {
-		if repeated(o, offer) {
+		switch {
+		case repeated(o, offer):
 			outcome = organization.Bound
+			return o, nil
+		case o.State.AllowedBy(offer.Attempt):
+			outcome = organization.Allowed
 			return o, nil
 		}
 		var next organization.Organization
-		next, outcome = o.OfferConsent(organization.Offer{Attempt: offer.Attempt, Tenant: offer.Tenant, Domain: offer.Domain, Wids: offer.Wids,
-			Scopes: offer.Scopes, Confirmed: offer.Confirmed, ExpectedTenant: resolved, Others: len(others)}, e.now())
+		next, outcome = o.OfferConsent(judged, e.now())
 		return next, nil
 	})
 	if err != nil {
 		return ConsentResult{}, err
 	}
-	result := ConsentResult{Outcome: outcome, Shared: len(others) > 0, Consent: consentOf(written)}
+	judged.Confirmed = true
+	_, would := written.OfferConsent(judged, e.now())
+	result := ConsentResult{Outcome: outcome, Allows: would == organization.Allowed, Shared: len(bound) > 0, Consent: consentOf(written)}
 	if o.MayConsent(offer.Wids) {
-		for _, other := range others {
+		for _, other := range bound {
 			result.Others = append(result.Others, other.DisplayName)
 		}
 	}
-	if outcome == organization.Bound {
+	if outcome == organization.Bound || outcome == organization.Allowed {
 		ask, err := e.ask(ctx, written, others)
 		if err != nil {
 			return ConsentResult{}, err
@@ -327,12 +342,14 @@ func (e *Engine) announceConsent(ctx context.Context, was, next organization.Org
 	return e.send(ctx, queue.Changes, e.consentMessages(next, was.State.Consent, attempt)...)
 }
 
-// bindingOf is the ledger's entry of a change that binds or refuses.
+// bindingOf is the ledger's entry of a change that binds, allows or refuses.
 func bindingOf(was, next organization.State, attempt, by string) (state.Binding, bool) {
 	refused := was.Attempt.Pending() && !next.Attempt.Pending() && by == byFunctionKey && !next.Decided.Approve
 	switch {
 	case refused:
 		return state.Binding{Operation: "refuse", By: by, Tenant: was.Attempt.Tenant, Attempt: attempt}, true
+	case len(next.Allowed) > 0 && !was.AllowedBy(next.Allowed[0].Attempt):
+		return state.Binding{Operation: "allow", By: organization.BoundByConsent, Tenant: next.Allowed[0].Tenant, Attempt: attempt}, true
 	case next.Tenant == "" || next.ConsentedAt.Equal(was.ConsentedAt) && next.Tenant == was.Tenant:
 		return state.Binding{}, false
 	}
@@ -365,7 +382,7 @@ func consentSentence(consent string) string {
 	case organization.ConsentStarted:
 		return "An administrator has begun to consent."
 	case organization.ConsentPending:
-		return "An administrator has consented; the booking app has to approve the tenant."
+		return "An administrator has consented. It is granted when the organisation's admin signs in to the same Microsoft 365, or the booking app approves it."
 	case organization.ConsentGranted:
 		return "The tenant's administrator has consented."
 	case organization.ConsentOutdated:

@@ -167,6 +167,8 @@ func (v *visit) consentState() setupConsent {
 		c.Proof = cmp.Or(s.Evidence, "none")
 		if s.BoundBy == organization.BoundByOperator {
 			c.Proof = "operator"
+		} else if v.org.Permission == organization.Delegated && c.Proof != organization.EvidenceSilent {
+			c.Proof = "people" // no calendar that is reached proves it for the others
 		}
 		c.Added = organization.Added(s.PermissionSet)
 		return c

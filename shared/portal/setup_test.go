@@ -194,6 +194,12 @@ func TestPeopleAreCountedByStateWithCauses(t *testing.T) {
 	b.enter(s.link(state.OrgAdmin, nil)).says("Have to connect again").says("2 people:").says("AADSTS50173")
 }
 
+// Where people sign in, reaching a calendar is no evidence for the organisation, so the
+// page does not promise that it becomes one.
+func TestAConsentIsProvenByWhatCanProveIt(t *testing.T) {
+	setupPages(t)["setup-granted"]().says("Each person's own sign-in proves the rest.").saysNot("The first calendar that is reached")
+}
+
 func TestTheSecondOfTwoLinksThatWereMadeAtOnceIsShown(t *testing.T) {
 	s := newSite(t)
 	b := s.browser()

@@ -132,7 +132,7 @@ func TestEveryWordOfAClosedListHasItsTexts(t *testing.T) {
 	for _, p := range []string{"openid", "profile", "offline_access", "user.read", "calendars.readwrite", "calendars.read", "calendars.readwrite.application"} {
 		has("permission." + p)
 	}
-	for _, e := range []string{organization.EvidenceCallback, organization.EvidenceSilent, organization.EvidenceProbe, "operator", "none"} {
+	for _, e := range []string{organization.EvidenceCallback, organization.EvidenceSilent, organization.EvidenceProbe, "people", "operator", "none"} {
 		has("setup.proof." + e)
 	}
 	for _, s := range []string{"none", "started", "unfinished", "failed", "yours", "scoped", organization.ConsentPending, organization.ConsentGranted, organization.ConsentOutdated, organization.ConsentMissing} {

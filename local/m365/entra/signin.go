@@ -38,9 +38,11 @@ func (s *Server) picker(a *attempt, number int) *outcome {
 	return &outcome{page: "picker.html", status: http.StatusOK, data: s.filled(a, data), session: a.session}
 }
 
-// candidates are the accounts that the tenant of the path could let in.
+// candidates are the accounts that the tenant of the path could let in, the newest
+// tenant's first.
 func (s *Server) candidates(a *attempt) []*account {
-	tenants := s.order
+	tenants := slices.Clone(s.order)
+	slices.Reverse(tenants)
 	if a.tenant != nil {
 		tenants = []*tenant{a.tenant}
 	}
