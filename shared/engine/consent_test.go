@@ -382,7 +382,7 @@ func TestOtherOrganisationsOfATenantAreToldToItsAdministratorOnly(t *testing.T) 
 
 func TestTheConsentAsksForWhatTheTenantNeeds(t *testing.T) {
 	o := newOnboarding(t)
-	o.put("acme", `{"profile":"planning","tenant":{"expected":"`+world.Tenant+`"}}`)
+	o.put("acme", `{"profile":"planning","accounts":"tenant","tenant":{"expected":"`+world.Tenant+`"}}`)
 	connections := state.NewConnections(o.store.Direct())
 	for _, d := range []connection.Direction{connection.Down, connection.None} {
 		id, _ := key.Parse(key.Random())

@@ -86,6 +86,9 @@ const (
 	UnexpectedTenant Outcome = "unexpected-tenant"
 	// BoundElsewhere: nothing has changed; the organisation is another tenant's.
 	BoundElsewhere Outcome = "tenant-bound"
+	// Allowed: the tenant's people may connect their accounts, which this organisation
+	// takes of any tenant; nothing is bound.
+	Allowed Outcome = "allowed"
 	// Unchanged: there was nothing to do.
 	Unchanged Outcome = "unchanged"
 )
@@ -143,9 +146,15 @@ func (o Organization) FailConsent(attempt, why string) Organization {
 // With other organisations of the same tenant an administrator of the tenant is
 // asked first, and nobody else can agree to it but who has the function key. An
 // organisation that is bound already is renewed by its own tenant's administrator.
+//
+// Where accounts of any tenant are taken (AnyTenant), each tenant's consent is Allowed: it
+// is its own people's, gives this organisation nothing, and binds only what is expected.
 func (o Organization) OfferConsent(f Offer, at time.Time) (Organization, Outcome) {
 	tenant := strings.ToLower(f.Tenant)
 	role := o.MayConsent(f.Wids)
+	if o.AnyTenant() && IsGUID(tenant) && tenant != ConsumerTenant && !(role && o.State.Tenant == tenant) && !o.expects(tenant, f) {
+		return o.allow(tenant, f, at)
+	}
 	switch {
 	case !IsGUID(tenant) || tenant == ConsumerTenant || o.unexpected(tenant, f.ExpectedTenant):
 		return o, UnexpectedTenant
@@ -155,7 +164,7 @@ func (o Organization) OfferConsent(f Offer, at time.Time) (Organization, Outcome
 		return o, NeedsConfirmation
 	}
 	renewal := o.State.Tenant == tenant
-	expected := o.ExpectedTenant != "" && (o.ExpectedTenant == tenant || f.ExpectedTenant == tenant)
+	expected := o.expects(tenant, f)
 	offer := Attempt{ID: f.Attempt, Started: o.State.Attempt.Started, Tenant: tenant, Domain: f.Domain, Offered: at.UTC().Truncate(time.Second),
 		AdminRole: role, Shared: !renewal && f.Others > 0 && !role, Scopes: slices.Clone(f.Scopes)}
 	if offer.Started.IsZero() {
@@ -172,6 +181,11 @@ func (o Organization) OfferConsent(f Offer, at time.Time) (Organization, Outcome
 		return o, NeedsOrgAdmin
 	}
 	return o, PendingApproval
+}
+
+// expects reports whether the operator named the tenant, by its id or by a domain of it.
+func (o Organization) expects(tenant string, f Offer) bool {
+	return o.ExpectedTenant != "" && (o.ExpectedTenant == tenant || f.ExpectedTenant == tenant)
 }
 
 // unexpected reports whether the settings expect another tenant. resolved is the

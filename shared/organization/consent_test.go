@@ -206,7 +206,8 @@ func TestNoHistoryBindsATenantWithoutAReason(t *testing.T) {
 		tenants := []string{acme, victim}
 		pick := rapid.SampledFrom(tenants)
 		document := rapid.SampledFrom([]string{`{"profile":"travel"}`, `{"profile":"training"}`,
-			`{"profile":"travel","tenant":{"expected":"` + acme + `"}}`}).Draw(t, "settings")
+			`{"profile":"travel","tenant":{"expected":"` + acme + `"}}`,
+			`{"profile":"planning"}`, `{"profile":"planning","tenant":{"expected":"` + acme + `"}}`}).Draw(t, "settings")
 		o, _ := organization.Decode([]byte(document))
 		o = o.WithID("acme")
 		role, admin, approved := map[string]bool{}, map[string]bool{}, map[string]bool{}

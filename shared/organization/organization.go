@@ -165,6 +165,9 @@ type State struct {
 	Attempt Attempt
 	// BoundAttempt is the attempt that bound the organisation, or renewed that; "" for none.
 	BoundAttempt string
+	// Allowed are the tenants whose administrators came back from a consent to an
+	// organisation that takes accounts of any, the latest first, at most 50.
+	Allowed []Allowance
 	// AdminTenant is the tenant that the organisation's admin last signed in to; "" for none.
 	AdminTenant string
 	// Decided is what was last decided with the function key.
@@ -188,6 +191,7 @@ func (o Organization) Clone() Organization {
 	o.Alerts.Emails = slices.Clone(o.Alerts.Emails)
 	o.State.GrantedScopes = slices.Clone(o.State.GrantedScopes)
 	o.State.Attempt.Scopes = slices.Clone(o.State.Attempt.Scopes)
+	o.State.Allowed = slices.Clone(o.State.Allowed)
 	o.State.Doubt.Seen = slices.Clone(o.State.Doubt.Seen)
 	o.Document = slices.Clone(o.Document)
 	return o

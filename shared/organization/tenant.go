@@ -48,13 +48,13 @@ func (o Organization) Bind(tenant string, at time.Time) (Organization, error) {
 		return o, ErrUnexpectedTenant
 	}
 	o.State = State{Tenant: tenant, BoundBy: BoundByOperator, Consent: ConsentGranted,
-		ConsentedAt: at.UTC().Truncate(time.Second), PermissionSet: PermissionSet}
+		ConsentedAt: at.UTC().Truncate(time.Second), PermissionSet: PermissionSet, Allowed: o.State.Allowed}
 	return o, nil
 }
 
 // Unbind returns o without a tenant and without consent. Events in the old
 // tenant stay as they are (wire.md, Operator).
 func (o Organization) Unbind() Organization {
-	o.State = State{Consent: ConsentNone}
+	o.State = State{Consent: ConsentNone, Allowed: o.State.Allowed}
 	return o
 }

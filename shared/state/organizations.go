@@ -241,7 +241,7 @@ func (s *Organizations) List(ctx context.Context, after string, limit int) (item
 // Binding is what the ledger keeps of a decision about an organisation's tenant.
 type Binding struct {
 	At        time.Time `json:"at"`
-	Operation string    `json:"operation"` // bind, unbind or refuse
+	Operation string    `json:"operation"` // bind, unbind, allow or refuse
 	By        string    `json:"by"`        // operator, consent, or function-key
 	Tenant    string    `json:"tenant,omitempty"`
 	Note      string    `json:"note,omitempty"`

@@ -31,13 +31,15 @@ func testLinks(t *testing.T, tables state.Tables) {
 	if _, err := s.Put(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
-	all, err := s.Of(t.Context(), organization, state.EntraAdmin)
 	var got []string
-	for _, l := range all {
+	for l, err := range s.Of(t.Context(), organization, state.EntraAdmin) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		got = append(got, l.ID)
 	}
-	if err != nil || !cmp.Equal(want, got) {
-		t.Errorf("%v (-want +got)\n%s", err, cmp.Diff(want, got))
+	if !cmp.Equal(want, got) {
+		t.Errorf("(-want +got)\n%s", cmp.Diff(want, got))
 	}
 	if _, err := s.Get(t.Context(), key.Random()); !errors.Is(err, state.ErrNotFound) {
 		t.Errorf("an unknown one: %v", err)

@@ -1,0 +1,67 @@
+package engine_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/calbridge/calbridge/local/world"
+	"github.com/calbridge/calbridge/shared/organization"
+)
+
+func TestASecondTenantsConsentOfAnOrganisationOfAnyIsKeptAndBindsNothing(t *testing.T) {
+	o := newOnboarding(t)
+	o.put("plan", `{"profile":"planning","sync":true}`)
+	o.bind("plan", world.Tenant)
+	before := o.state("plan")
+	o.now = o.now.Add(time.Hour)
+	for range 2 {
+		if r := o.offer("plan", victim, global); r.Outcome != organization.Allowed || !r.Allows || len(r.Missing) > 0 {
+			t.Fatalf("%+v", r)
+		}
+		o.now = o.now.Add(time.Minute)
+	}
+	after := o.state("plan")
+	want := []organization.Allowance{{Tenant: victim, Domain: "acme.example", At: o.now.Add(-2 * time.Minute), Attempt: attempt}}
+	if diff := cmp.Diff(want, after.Allowed); diff != "" {
+		t.Errorf("allowed (-want +got)\n%s", diff)
+	}
+	after.Allowed = nil
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("what is bound has changed (-before +after)\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"bind operator " + world.Tenant + " ", "allow consent " + victim + " " + attempt}, o.ledger("plan")); diff != "" {
+		t.Error(diff)
+	}
+	if len(o.tasks()) != 0 {
+		t.Errorf("owed %v", o.tasks())
+	}
+}
+
+// What another tenant needs is none of this one's business; what organisations of the same
+// tenant need is.
+func TestWhatATenantsPeopleWereAllowedIsInTheUnionOfItsNextConsent(t *testing.T) {
+	o := newOnboarding(t)
+	o.put("plan", `{"profile":"planning"}`)
+	o.bind("plan", world.Tenant)
+	o.put("travel", travel)
+	o.bind("travel", world.Tenant)
+	ask, err := o.engine().ConsentAsk(t.Context(), "plan")
+	if want := (organization.Ask{Scopes: []string{"Calendars.ReadWrite", "User.Read"}}); err != nil || !cmp.Equal(ask, want) {
+		t.Errorf("%v, %+v", err, ask)
+	}
+	if r := o.offer("plan", victim, global); r.Outcome != organization.Allowed {
+		t.Fatalf("%+v", r)
+	}
+	// An application consent of that tenant may replace what its people were allowed.
+	o.put("training", `{"profile":"training","tenant":{"expected":"`+victim+`"}}`)
+	ask, err = o.engine().ConsentAsk(t.Context(), "training")
+	if want := (organization.Ask{Application: true, Then: []string{"Calendars.ReadWrite", "User.Read"}}); err != nil || !cmp.Equal(ask, want) {
+		t.Errorf("%v, %+v", err, ask)
+	}
+	// But it is nobody's second organisation there.
+	if r := o.offer("training", victim, global); r.Outcome != organization.Bound || r.Shared || len(r.Others) > 0 {
+		t.Errorf("%+v", r)
+	}
+}
