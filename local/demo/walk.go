@@ -27,8 +27,8 @@ type customer struct {
 
 // Walk makes two customers that have not consented yet, a travel agency's and a
 // planning office's, with a booking each, and returns the links by which people set
-// them up: an organisation's admin (whose page gives the Entra admin's link), a
-// traveller, a planner with two accounts. Without a simulator of our own it makes
+// them up: an organisation's admin, the Entra admin, a traveller, a planner with two
+// accounts. Without a simulator of our own it makes
 // nothing.
 func (p *Player) Walk(ctx context.Context) ([]Link, error) {
 	if p.stack.M365 == nil {
@@ -54,12 +54,14 @@ func (p *Player) Walk(ctx context.Context) ([]Link, error) {
 		}
 	}
 	links := []Link{
-		{Who: "Fabrikam's admin", SignIn: "paul@fabrikam.example; the consent link on the page is for the Entra admin: another browser, admin@fabrikam.example"},
-		{Who: "a traveller", SignIn: "tina@fabrikam.example, after the consent"},
+		{Who: "Fabrikam's admin", SignIn: "paul@fabrikam.example, in step 3 of the page, after the consent"},
+		{Who: "its Entra admin", SignIn: "admin@fabrikam.example, in another browser or a private window; the admin's page has the same link"},
+		{Who: "a traveller", SignIn: "tina@fabrikam.example, after the consent and when calendar sync is on"},
 		{Who: "a planner", SignIn: "paul@wingtip.example, and as another account paul@fabrikam.example"},
 	}
 	asked := []map[string]any{
 		{"organization": "fabrikam", "role": "org-admin", "user": "paul", "email": "paul@fabrikam.example"},
+		{"organization": "fabrikam", "role": "entra-admin"},
 		{"organization": "fabrikam", "role": "user", "user": "tina", "email": "tina@fabrikam.example"},
 		{"organization": "wingtip", "role": "user", "user": "paul", "email": "paul@wingtip.example"},
 	}
@@ -109,7 +111,8 @@ func (p *Player) ShowLinks(links []Link) {
 	if len(links) == 0 {
 		return
 	}
-	p.printf("\nTo set the calendar connection up in a browser:\n")
+	p.printf("\nTo set the calendar connection up in a browser (a link belongs to the browser that used it first, but for the Entra admin's;\n" +
+		"docs/integrators.md shows how to make another):\n")
 	for _, l := range links {
 		p.printf("%-16s %s\n                 sign in as %s\n", l.Who, l.URL, l.SignIn)
 	}
