@@ -2,6 +2,7 @@ package demo
 
 import (
 	"net/url"
+	"time"
 
 	"github.com/calbridge/calbridge/local/host"
 )
@@ -16,8 +17,10 @@ func (p *Player) Show() {
 		p.printf("  a booking      curl -H 'x-functions-key: %s' '%s/api/organizations/%s/bookings?%s'\n",
 			host.FunctionKey, s.URL, b.Organization, url.Values{"id": {b.ID}}.Encode())
 	}
-	p.printf("  send one       curl -H 'x-functions-key: %s' -H 'content-type: application/cloudevents+json' --data-binary @examples/bookings/01-flight.json %s/api/bookings\n",
-		host.FunctionKey, s.URL)
+	if own, err := yours(p.story.Steps[0].Booking, time.Now()); err == nil {
+		p.printf("  send one       curl -H 'x-functions-key: %s' -H 'content-type: application/cloudevents+json' %s/api/bookings \\\n                   -d '%s'\n",
+			host.FunctionKey, s.URL, own)
+	}
 	p.printf("  organisations  curl -H 'x-functions-key: %s' %s/api/operator/organizations\n", host.MasterKey, s.URL)
 	if s.M365 != nil {
 		p.printf("calendars        %s/calendars\n", s.M365.URL())
