@@ -23,7 +23,7 @@ func (p people) Token(ctx context.Context, as graph.Access, fresh bool) (string,
 
 // Refresh implements engine.Refresher.
 func (p people) Refresh(ctx context.Context, c connection.Connection) error {
-	_, err := p.users.Refresh(ctx, identity.Ref{Organization: c.Organization, Lane: key.Lane(c.Organization, key.User, c.User), Connection: c.ID})
+	_, err := p.users.Refresh(ctx, identity.Ref{Organization: c.Organization, Lane: key.Lane(c.Organization, key.User, c.User), Connection: c.ID, Version: c.SignIn()})
 	return err
 }
 

@@ -24,6 +24,7 @@ package connection
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -171,6 +172,10 @@ type Connection struct {
 // TokenLife is how long a refresh token lives after its last use at the most; Entra
 // does not say when one dies (identity.md section 4).
 const TokenLife = 90 * 24 * time.Hour
+
+// SignIn names the sign-in that the connection's tokens come from, so that one of an
+// earlier sign-in is neither used nor held against it.
+func (c Connection) SignIn() string { return strconv.FormatInt(c.SignedIn.UnixNano(), 36) }
 
 // maxFormer bounds how many former addresses are remembered.
 const maxFormer = 10

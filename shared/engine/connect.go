@@ -48,7 +48,8 @@ func ofAccount(rows []state.Stored, c connection.Connection) (state.Stored, bool
 // the token cache, sealed for that id; nil for a connection by probe.
 //
 // The same account of the same person keeps its id, its calendars and its lapses, and
-// gets the new tokens; another account is another connection. The first is primary. What
+// gets the new tokens; another account is another connection. The first is primary, and so
+// is the first with a sign-in, or without one, after some of the other kind. What
 // was missed is owed, the product is told, and the token is put on the agenda of those
 // to keep alive. Repeating it changes nothing more.
 //
@@ -161,6 +162,7 @@ func (e *Engine) storeConnect(ctx context.Context, lane key.Key, c connection.Co
 			if len(all) >= MaxConnections {
 				return c, nil, ErrConnectionsFull
 			}
+			c.Primary = !slices.ContainsFunc(present(all), func(s state.Stored) bool { return s.Delegated == c.Delegated })
 			return c, sealed, nil
 		})
 		if !errors.Is(err, errKnownAccount) {
@@ -228,7 +230,11 @@ func (e *Engine) ConnectByProbe(ctx context.Context, organizationID, user, email
 	defer cancel()
 	box, err := e.calendar.Mailbox(call, graph.AppAccess(org.State.Tenant), email)
 	if err != nil {
-		return fail(graphError(err))
+		failure := graphError(err)
+		if unsettled(org, failure, e.now()) {
+			failure = &graph.Error{Kind: graph.Transient, Status: failure.Status, Code: failure.Code, Cause: failure}
+		}
+		return fail(failure)
 	}
 	id, err := key.Parse(key.Random())
 	if err != nil {

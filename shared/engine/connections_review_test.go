@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -455,4 +456,52 @@ func TestAConnectionByProbeOfAnotherTenantIsNotObeyed(t *testing.T) {
 	send(t, w, bookingOf(t, "b", 1, nil))
 	pass(t, w)
 	expect(t, w, "b", "aino", "written", "", "b r1")
+}
+
+// An organisation whose people begin to sign in has connections from before, by which
+// nothing can be written any more; and the other way round.
+func TestTheFirstConnectionOfItsKindReceivesTheBookings(t *testing.T) {
+	r := newRig(t, "planning")
+	r.org.Permission = organization.Application
+	probed, err := r.engine().ConnectByProbe(t.Context(), acme, "aino", "aino@acme.example", connection.Both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.settle()
+	r.org.Permission = organization.Delegated
+	first := r.connect("aino", "work", connection.Both)
+	if !r.row(first.ID).Primary || r.row(probed.ID).Primary || r.row(first.ID).Followed == "" {
+		t.Error("the bookings go to a connection that nobody may use")
+	}
+	if r.row(r.connect("aino", "side", connection.Both).ID).Primary {
+		t.Error("the second account of a person is primary")
+	}
+	r.settle()
+	if err := r.holds("aino", &ledgerOf{deaths: map[key.Key]map[string]bool{}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// For 15 minutes after consent a refusal is none (identity.md section 2): the mailbox is
+// not called out of scope.
+func TestAProbeRightAfterConsentIsNoVerdict(t *testing.T) {
+	r := newRig(t, "planning")
+	r.org.Permission = organization.Application
+	r.mailboxes["aino@acme.example"] = graph.Classify(403, "ErrorAccessDenied", nil)
+	probe := func() *graph.Error {
+		t.Helper()
+		_, err := r.engine().ConnectByProbe(t.Context(), acme, "aino", "aino@acme.example", connection.Down)
+		failure := (*graph.Error)(nil)
+		if !errors.As(err, &failure) {
+			t.Fatal(err)
+		}
+		return failure
+	}
+	if got := probe(); got.Kind != graph.Transient {
+		t.Errorf("a minute after consent: %v, %s", got, got.Reason)
+	}
+	r.now = r.now.Add(16 * time.Minute)
+	if got := probe(); got.Kind != graph.Unreachable || got.Reason != "outside-scope" {
+		t.Errorf("later: %v, %s", got, got.Reason)
+	}
 }

@@ -25,8 +25,9 @@ type Refresher interface {
 const back = 7 * 24 * time.Hour
 
 // KeepAlive enqueues what is due by the hour: the refresh of every connection, once a
-// day, and the re-checks of unreachable mailboxes; and it looks after the alerts of the
-// deployment. It reads the slots of the last week.
+// day, and the re-checks of unreachable mailboxes; it looks after the alerts of the
+// deployment, and destroys the tokens of sign-ins that nobody confirmed. It reads the
+// slots of the last week.
 func (e *Engine) KeepAlive(ctx context.Context) error {
 	now := e.now()
 	slots := int(back/state.ProbeSlot) + 1
@@ -36,6 +37,9 @@ func (e *Engine) KeepAlive(ctx context.Context) error {
 		}),
 		e.each(ctx, slots, func(ctx context.Context, i int) error {
 			return e.keepAliveSlot(ctx, now.Add(-time.Duration(i)*state.KeepAliveSlot))
+		}),
+		e.each(ctx, slots, func(ctx context.Context, i int) error {
+			return e.unsealSlot(ctx, now.Add(-time.Duration(i)*state.SealedSlot))
 		}),
 		e.watchIncidents(ctx), e.watchCertificate(ctx))
 }
@@ -75,6 +79,22 @@ func (e *Engine) keepAliveSlot(ctx context.Context, at time.Time) error {
 			}
 		}
 		if err := e.due.KeepAliveDone(ctx, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unsealSlot destroys what attempts to sign in still keep sealed that ended in a slot:
+// nobody answered whether their calendar was to be connected.
+func (e *Engine) unsealSlot(ctx context.Context, at time.Time) error {
+	ended, err := e.flows.Sealed(ctx, at)
+	if err != nil {
+		return err
+	}
+	now := e.now()
+	for _, f := range ended {
+		if err := e.flows.Unseal(ctx, f, now); err != nil {
 			return err
 		}
 	}
@@ -157,8 +177,7 @@ func refreshError(err error) *graph.Error {
 func (e *Engine) probeConnection(ctx context.Context, c connection.Connection) error {
 	as := graph.AppAccess(c.Account.Tenant)
 	if c.Delegated {
-		as = graph.Access{Tenant: c.Account.Tenant, Organization: c.Organization,
-			Lane: key.Lane(c.Organization, key.User, c.User), Connection: c.ID, ObjectID: c.Account.ObjectID}
+		as = accessOf(key.Lane(c.Organization, key.User, c.User), c)
 	}
 	call, cancel := context.WithTimeout(ctx, callDeadline)
 	defer cancel()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
@@ -201,7 +200,7 @@ func (r reach) missing(homes []state.Home) []state.Home {
 // token is used that is older.
 func accessOf(lane key.Key, c connection.Connection) graph.Access {
 	return graph.Access{Tenant: c.Account.Tenant, Organization: c.Organization, Lane: lane, Connection: c.ID,
-		ObjectID: c.Account.ObjectID, Version: strconv.FormatInt(c.SignedIn.UnixNano(), 36)}
+		ObjectID: c.Account.ObjectID, Version: c.SignIn()}
 }
 
 // reachNow reads how a lane may be called. Only for a person of a delegated
