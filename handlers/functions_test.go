@@ -66,11 +66,10 @@ func TestBindingsAreThoseOfTheDesign(t *testing.T) {
 	}
 	const id, segment = `regex(^[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}$)`, `regex(^[A-Za-z0-9_-]*$)`
 	want := map[string][]binding{
-		"Health":   web("anonymous", "health", "get"),
-		"Bookings": web("function", "bookings", "post"),
-		"Links":    web("function", "links", "post"),
-		// head: mail scanners look at links with it (identity.md section 1).
-		"Portal":          web("anonymous", "portal/{page:"+segment+"?}/{id:"+segment+"?}/{action:"+segment+"?}", "get", "post", "head"),
+		"Health":          web("anonymous", "health", "get"),
+		"Bookings":        web("function", "bookings", "post"),
+		"Links":           web("function", "links", "post"),
+		"Portal":          web("anonymous", "portal/{page:"+segment+"?}/{id:"+segment+"?}/{action:"+segment+"?}", "get", "post"),
 		"ConsentStart":    web("anonymous", "consent/start", "get", "post"),
 		"ConsentCallback": web("anonymous", "consent/callback", "get"),
 		"ConnectStart":    web("anonymous", "connect/start", "get", "post"),

@@ -39,16 +39,16 @@ type page struct {
 	serve          func(ctx context.Context, r *http.Request, parameters [3]string) portal.Answer
 }
 
-// installPages lists them: who calls each. Mail scanners send HEAD to links, which
-// design.md does not name among Portal's methods.
+// installPages lists them: who calls each. HEAD, which mail scanners send to links too, is
+// not among the methods of design.md: the host answers it with 404, and nothing is opened.
 func installPages(p Pages) []page {
 	plain := func(serve func(Pages, context.Context, *http.Request) portal.Answer) func(context.Context, *http.Request, [3]string) portal.Answer {
 		return func(ctx context.Context, r *http.Request, _ [3]string) portal.Answer { return serve(p, ctx, r) }
 	}
-	get, post, head := http.MethodGet, http.MethodPost, http.MethodHead
+	get, post := http.MethodGet, http.MethodPost
 	return []page{
 		// People with a link or a session, and the set-up page's script every ten seconds.
-		{"Portal", "portal", []string{get, post, head}, 3, func(ctx context.Context, r *http.Request, s [3]string) portal.Answer {
+		{"Portal", "portal", []string{get, post}, 3, func(ctx context.Context, r *http.Request, s [3]string) portal.Answer {
 			return p.Serve(ctx, r, s[0], s[1], s[2])
 		}},
 		// Entra admins before they leave for Microsoft, and when Microsoft sends them back.
@@ -63,16 +63,21 @@ func installPages(p Pages) []page {
 // pageSegment is what the routes allow a parameter to be.
 var pageSegment = regexp.MustCompile(`^[A-Za-z0-9_-]*$`)
 
-// matchPage finds the page of a path as it came.
+// matchPage finds the page of a path as it came. As in the host's routes, the letter case
+// of what is not a parameter does not count, nor does a slash at the end (contract 3.2):
+// what the host lets through would else be a problem document in somebody's browser.
 func matchPage(pages []page, method, path string) (page, [3]string, bool) {
-	below, ok := strings.CutPrefix(path, "/api/")
 	for _, p := range pages {
-		rest, under := strings.CutPrefix(below, p.path)
-		if !ok || !under || rest != "" && rest[0] != '/' || !slices.Contains(p.methods, method) {
+		prefix := "/api/" + p.path
+		if len(path) < len(prefix) || !strings.EqualFold(path[:len(prefix)], prefix) || !slices.Contains(p.methods, method) {
+			continue
+		}
+		rest := path[len(prefix):]
+		if rest != "" && rest[0] != '/' {
 			continue
 		}
 		var found [3]string
-		segments := strings.Split(rest, "/")[1:]
+		segments := strings.Split(strings.TrimSuffix(rest, "/"), "/")[1:]
 		if len(segments) > p.parameters {
 			continue
 		}

@@ -55,6 +55,6 @@
 // user name or their mailbox's address is the link's, or the app's account for them; an
 // alias that is neither is another address. That Entra does not redirect to a federated
 // sign-in server in answer to the very request that a form led to: form-action would
-// stop it in Chromium. HEAD is served like GET, without a body, because mail scanners
-// send it; design.md names only GET and POST for Portal.
+// stop it in Chromium. HEAD would be served like GET, without a body; the host
+// lets none through (design.md names only GET and POST).
 package portal
