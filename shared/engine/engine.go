@@ -100,6 +100,7 @@ type Engine struct {
 	consents    *state.Organizations
 	connections *state.Connections
 	incidents   *state.Incidents
+	flows       *state.Flows
 
 	domains   Domains
 	refresher Refresher
@@ -126,7 +127,7 @@ func New(fx Effects, o *Options) *Engine {
 	e := &Engine{
 		lanes: state.NewLanes(fx.Tables), bookings: state.NewBookings(fx.Tables), people: state.NewPeople(fx.Tables),
 		due: state.NewDue(fx.Tables), ledger: state.NewLedger(fx.Tables), connections: state.NewConnections(fx.Tables), domains: fx.Domains,
-		incidents: state.NewIncidents(fx.Tables), refresher: fx.Refresher,
+		incidents: state.NewIncidents(fx.Tables), flows: state.NewFlows(fx.Tables), refresher: fx.Refresher,
 		bus: fx.Bus, calendar: fx.Calendar, calendars: fx.Calendars, orgs: fx.Organizations, recoverer: fx.Recoverer, shelf: fx.Shelf,
 		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, parallel: o.Parallel, unpaced: o.Unpaced,
 		expires: o.CredentialExpires,

@@ -12,7 +12,8 @@ const tableFlows = "flows"
 // Flows reads and writes the flows table: a partition for each flow, and one,
 // -<key of organisation, kind and user>, that names the latest of a kind and
 // person, so that an attempt that never came back can be shown. That name is
-// written before the flow.
+// written before the flow. What a flow keeps sealed is on an agenda by the hour of its
+// end, in the table due, so that it is destroyed when nobody comes back (see Unseal).
 type Flows struct{ tables Tables }
 
 // NewFlows returns the flows kept in tables.
@@ -21,8 +22,14 @@ func NewFlows(tables Tables) *Flows { return &Flows{tables} }
 // Put stores a flow and returns its new ETag: it is inserted where f.ETag is ""
 // (ErrExists: it is there), else it replaces that version (ErrPrecondition: it was
 // changed meanwhile, which is how a state is good for one callback only;
-// ErrNotFound: it is gone). Two requests to insert, else one.
+// ErrNotFound: it is gone). Two requests to insert, else one; one more where something
+// is sealed.
 func (s *Flows) Put(ctx context.Context, f Flow) (string, error) {
+	if len(f.Sealed) > 0 {
+		if err := s.remember(ctx, f); err != nil {
+			return "", err
+		}
+	}
 	if f.ETag == "" {
 		latest := Entity{Partition: latestFlow(f.Organization, f.Kind, f.User), Props: map[string]any{"v": version, "flow": f.ID}}
 		if _, err := s.tables.Apply(ctx, tableFlows, []Change{{InsertOrReplace, latest}}); err != nil {

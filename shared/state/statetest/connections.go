@@ -37,6 +37,7 @@ func RunRows(t *testing.T, open func(t *testing.T) state.Tables) {
 		{"ended links stay ended", testLinksEnd},
 		{"a session comes back", testSessions},
 		{"a flow is used once", testFlows},
+		{"what a flow keeps sealed is destroyed when it has ended", testUnseal},
 		{"a refresh is on the agenda until it is taken", testKeepAlive},
 		{"ids from outside name nothing by accident", testOddIDs},
 	} {

@@ -2,6 +2,7 @@ package statetest
 
 import (
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -154,6 +155,73 @@ func testFlows(t *testing.T, tables state.Tables) {
 	}
 	if _, err := s.Latest(t.Context(), organization, "consent", "u"); !errors.Is(err, state.ErrNotFound) {
 		t.Errorf("of another kind: %v", err)
+	}
+}
+
+func testUnseal(t *testing.T, tables state.Tables) {
+	s, organization := state.NewFlows(tables), freshOrganization()
+	start := noon.AddDate(1+rand.IntN(100), 0, rand.IntN(365)) // an agenda of its own
+	put := func(f state.Flow) state.Flow {
+		t.Helper()
+		etag, err := s.Put(t.Context(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.ETag = etag
+		return f
+	}
+	flow := func(minutes int) state.Flow {
+		return state.Flow{ID: key.Random(), Kind: "connect", Organization: organization, User: "u", Created: start,
+			Expires: start.Add(time.Duration(minutes) * time.Minute), Detail: []byte(`{"a":1}`), Sealed: []byte("tokens")}
+	}
+	run := func(at time.Time) {
+		t.Helper()
+		for slot := range 4 {
+			found, err := s.Sealed(t.Context(), at.Add(-time.Duration(slot)*state.SealedSlot))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range found {
+				if err := s.Unseal(t.Context(), f, at); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	sealed := func(f state.Flow) string {
+		t.Helper()
+		got, err := s.Get(t.Context(), f.ID)
+		if err != nil || string(got.Detail) != `{"a":1}` || !got.Expires.Equal(f.Expires) {
+			t.Fatalf("%v: %+v", err, got)
+		}
+		return string(got.Sealed)
+	}
+	ended, open, longer, answered := put(flow(10)), put(flow(30)), put(flow(10)), put(flow(10))
+	longer.Expires = longer.Expires.Add(2 * time.Hour)
+	longer = put(longer)
+	answered.Sealed = nil
+	answered = put(answered)
+	run(start.Add(20 * time.Minute))
+	for name, tt := range map[string]struct {
+		f    state.Flow
+		want string
+	}{"ended": {ended, ""}, "not ended": {open, "tokens"}, "made longer": {longer, "tokens"}, "answered": {answered, ""}} {
+		if got := sealed(tt.f); got != tt.want {
+			t.Errorf("%s: %q is left", name, got)
+		}
+	}
+	run(start.Add(2 * time.Hour))
+	if got := sealed(open) + sealed(longer); got != "tokens" {
+		t.Errorf("then %q is left", got)
+	}
+	run(start.Add(3 * time.Hour))
+	if got := sealed(longer); got != "" {
+		t.Errorf("at last %q is left", got)
+	}
+	for hour := range 4 {
+		if found, err := s.Sealed(t.Context(), start.Add(time.Duration(hour)*time.Hour)); err != nil || len(found) > 0 {
+			t.Errorf("hour %d: %v, %d are on the agenda for ever", hour, err, len(found))
+		}
 	}
 }
 
