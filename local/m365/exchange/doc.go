@@ -36,6 +36,11 @@
 //   - A mailbox goes away (SetState) and comes back as it was, with other ids, or
 //     empty (Return).
 //
+//   - A series is expanded when it is looked at (3.5); its occurrences are no items.
+//
+//   - Every change is told to whoever watches (Watch), and every look at a mailbox is
+//     counted (Looks, Listed).
+//
 // # Guessed
 //
 //   - How Exchange and Outlook rewrite bodies beyond meta tags and CRLF, and the
@@ -54,9 +59,6 @@
 //   - originalStartTimeZone is the Windows name where there is one.
 //   - All-day events are dates: midnight in whatever zone is asked for.
 //   - A list is of the whole mailbox where the path names no calendar.
-//   - Recurrence is checked, stored and given back, not yet expanded; View refuses
-//     with 501 where a series could have an occurrence in the window, because a
-//     short list must not look like an empty calendar.
 //
 // # Concurrency and time
 //

@@ -108,6 +108,7 @@ func (s *Store) take(box *mailbox, item fileItem, done *Imported) error {
 		}
 		next.Modified, next.ChangeKey = s.now().UTC(), s.nextKey(box)
 		*known = next
+		s.note(box, known, "updated", "")
 		done.Updated = append(done.Updated, known.ID)
 	default:
 		e := s.fresh(box, box.calendars[0])
@@ -144,6 +145,7 @@ func (s *Store) takeInstances(box *mailbox, known *Event, item fileItem, done *I
 	}
 	next.Modified, next.ChangeKey = s.now().UTC(), s.nextKey(box)
 	*known = next
+	s.note(box, known, "updated", "")
 	done.Updated = append(done.Updated, known.ID)
 	return nil
 }

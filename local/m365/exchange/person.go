@@ -152,6 +152,7 @@ func (o Owner) Answer(id, response string) error {
 		return err
 	}
 	*e = next
+	s.note(box, e, "updated", "")
 	s.mail(box, e, "response", []Attendee{{Address: e.Organizer}}, Person)
 	if response == "declined" {
 		s.remove(box, e)
@@ -214,10 +215,14 @@ func (o Owner) File(id, calendar string) (Event, error) {
 		return Event{}, invalid("ErrorInvalidRequest", "An occurrence can't be moved to another calendar without its series.")
 	}
 	delete(box.byID, e.MutableID)
+	from := e.Calendar
 	e.Calendar = folder.ID
 	e.MutableID = mutableID(box.guid, box.store, folder.folder, e.number)
 	e.ChangeKey = s.nextKey(box)
 	e.Modified = s.now().UTC()
 	box.byID[e.MutableID] = e
+	if from != folder.ID {
+		s.note(box, e, "updated", from)
+	}
 	return s.copy(e), nil
 }

@@ -23,6 +23,9 @@ type Store struct {
 	order   []string
 	mails   []Mail
 	counter uint32
+
+	watchers []func(Note)
+	looks    looks
 }
 
 // New returns an empty store with the given clock.
@@ -98,6 +101,7 @@ type mailbox struct {
 	live         []*Event          // in order of creation
 	dead         map[string]*Event // by immutable id, where a switch wants them
 	transactions map[string]transaction
+	left         map[place]time.Time // when an event left a calendar
 	items        uint32
 	moves        int             // to other stores so far
 	shared       map[string]bool // by object id of who is let in; true: may edit
@@ -181,7 +185,7 @@ func (s *Store) newMailbox(t *tenant, u User) *mailbox {
 	box := &mailbox{
 		User: u, tenant: t.id,
 		guid: derived("mailbox", t.id, u.ObjectID), store: derived("store", t.id, u.ObjectID),
-		byID: map[string]*Event{}, dead: map[string]*Event{}, transactions: map[string]transaction{},
+		byID: map[string]*Event{}, dead: map[string]*Event{}, transactions: map[string]transaction{}, left: map[place]time.Time{},
 	}
 	s.addCalendar(box, "Calendar")
 	t.order = append(t.order, box)

@@ -87,6 +87,7 @@ func (s *Store) insert(box *mailbox, folder *Calendar, e *Event) {
 	box.byID[e.ID] = e
 	box.byID[e.MutableID] = e
 	box.live = append(box.live, e)
+	s.note(box, e, "created", "")
 }
 
 // Update changes what c sets, if ifMatch is empty or matches.
@@ -122,6 +123,7 @@ func (s *Store) update(tenantID, user, id string, c Change, ifMatch string, by A
 		return Event{}, err
 	}
 	*e = next
+	s.note(box, e, "updated", "")
 	s.announce(box, &before, e, by)
 	return s.copy(e), nil
 }
@@ -161,6 +163,7 @@ func (s *Store) remove(box *mailbox, e *Event) {
 	if master := box.byID[e.Series]; e.Series != "" && master != nil {
 		master.leave(e.day, -1)
 		master.Modified, master.ChangeKey = s.now().UTC(), s.nextKey(box)
+		s.note(box, master, "updated", "")
 		return
 	}
 	delete(box.byID, e.ID)
@@ -172,6 +175,7 @@ func (s *Store) remove(box *mailbox, e *Event) {
 		}
 	}
 	box.dead[e.ID] = e
+	s.note(box, e, "deleted", "")
 	s.release(box, e)
 }
 

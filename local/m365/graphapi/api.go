@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/calbridge/calbridge/local/m365/changes"
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/m365/faults"
 )
@@ -33,6 +34,8 @@ type Options struct {
 	// ListsNeedRead makes lists of calendars take Calendars.Read, as section 12 has it
 	// (D/K); the documentation's page user-list-calendars names ReadBasic as the least.
 	ListsNeedRead bool
+	// Changes are the sync states of calendarView/delta; fresh ones when nil.
+	Changes *changes.Tracker
 	// Latency is how long each request to a mailbox takes, in real time; nil: none.
 	Latency func() time.Duration
 	// Sleep waits for real time or the end of ctx; nil: a timer.
@@ -72,6 +75,9 @@ func New(store *exchange.Store, tokens Tokens, now func() time.Time, opt *Option
 	if o.Directory == nil {
 		o.Directory = noDirectory{}
 	}
+	if o.Changes == nil {
+		o.Changes = changes.New(store, now)
+	}
 	l := o.Limits.documented()
 	return &API{
 		store: store, tokens: tokens, now: now, opt: o,
@@ -103,6 +109,9 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
+
+// Changes returns the sync states, whose switches may be changed.
+func (a *API) Changes() *changes.Tracker { return a.opt.Changes }
 
 // Faults returns the rules in force, to be changed.
 func (a *API) Faults() *faults.Set { return a.opt.Faults }

@@ -89,7 +89,7 @@ func (a *API) mounted(r *request, route Route) (exchange.Mount, bool) {
 // through leads a path to events of a shared calendar to where they lie, so that the
 // rules for others' calendars decide.
 func (a *API) through(r *request, route *Route) {
-	if route.Kind != Events && route.Kind != View && route.Kind != OneEvent {
+	if route.Kind != Events && route.Kind != View && route.Kind != OneEvent && route.Kind != Delta {
 		return
 	}
 	if m, ok := a.mounted(r, *route); ok {

@@ -18,6 +18,7 @@ type view struct {
 	immutable bool
 	alone     bool // a single event was asked for
 	basic     bool // hide what ReadBasic may not see
+	discreet  bool // hide what is private
 	selected  []string
 	expand    []exchange.PropertyID
 	expanded  bool
@@ -32,6 +33,9 @@ const (
 // encodeEvent gives the members of an event in the order of the official sample
 // of POST /me/events (2.2).
 func encodeEvent(e *exchange.Event, v view) object {
+	if v.discreet {
+		e = discreet(e)
+	}
 	id := v.id(e)
 	o := object{
 		{"@odata.etag", `W/"` + e.ChangeKey + `"`},

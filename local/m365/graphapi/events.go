@@ -32,8 +32,18 @@ func (a *API) view(r *request, route Route) (view, query, preferences, error) {
 	}
 	return view{
 		base: r.base, owner: owner, zone: p.zone, text: p.text, immutable: p.immutable,
-		basic: r.caller.basicOnly(), selected: q.Select, expand: q.Expand, expanded: q.Expand != nil,
+		basic: r.caller.basicOnly(), discreet: a.private(r, owner), selected: q.Select, expand: q.Expand, expanded: q.Expand != nil,
 	}, q, p, nil
+}
+
+// private reports whether what is private is hidden: from a signed-in user with whom the
+// owner shares the calendar without the right to edit it (2.10).
+func (a *API) private(r *request, owner string) bool {
+	if r.caller.appOnly() || r.caller.is(owner) {
+		return false
+	}
+	edit, _ := a.store.Shared(r.caller.Tenant, owner, r.caller.User)
+	return !edit
 }
 
 // searchesExtensions reports whether a request filters by an extended property, which

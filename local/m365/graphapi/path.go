@@ -24,11 +24,12 @@ const (
 	View                      // calendarView
 	Permanent                 // permanentDelete of one event
 	Instances                 // the occurrences of a series
+	Delta                     // calendarView/delta
 	Elsewhere                 // a part of Graph that the simulator leaves out
 )
 
 // inMailbox tells the kinds that are answered from a mailbox.
-func (k Kind) inMailbox() bool { return k >= Calendars && k <= Instances }
+func (k Kind) inMailbox() bool { return k >= Calendars && k <= Delta }
 
 // Route is a path below /v1.0, taken apart.
 type Route struct {
@@ -207,7 +208,11 @@ func (p *pathParser) view() error {
 	if p.ends(View) {
 		return nil
 	}
-	return p.below("delta")
+	raw := p.rest[0]
+	if p.word() == "delta" && p.ends(Delta) {
+		return nil
+	}
+	return unknownSegment(raw)
 }
 
 func (p *pathParser) events() error {

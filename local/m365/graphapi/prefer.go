@@ -16,6 +16,7 @@ type preferences struct {
 	html      bool
 	immutable bool
 	pageSize  int
+	tracked   bool // changes are told (4.4)
 }
 
 func (a *API) preferences(header http.Header) (preferences, error) {
@@ -45,6 +46,9 @@ func (a *API) preferences(header http.Header) (preferences, error) {
 // applied is the value of Preference-Applied; "" when there is nothing to tell.
 func (p preferences) applied() string {
 	var parts []string
+	if p.tracked {
+		parts = append(parts, "odata.track-changes")
+	}
 	if p.zone != nil {
 		parts = append(parts, `outlook.timezone="`+p.zone.Name+`"`)
 	}

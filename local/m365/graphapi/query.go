@@ -65,7 +65,7 @@ func options(raw string) (map[string]string, error) {
 
 // system names the $ options that exist.
 var system = map[string]bool{"select": true, "expand": true, "filter": true, "top": true, "skip": true,
-	"orderby": true, "count": true, "search": true, "format": true, "skiptoken": true}
+	"orderby": true, "count": true, "search": true, "format": true, "skiptoken": true, "deltatoken": true}
 
 func parseQuery(raw string) (query, error) {
 	found, err := options(raw)

@@ -33,6 +33,7 @@ func (a *API) plan(r *request) plan {
 	a.through(r, &p.route)
 	var names []string
 	names, p.mailbox = a.names(r, p.route)
+	a.look(r, p.route, p.mailbox)
 	p.rule, p.faulty = a.opt.Faults.Pick(faults.Subject{Method: r.method, Path: decodedPath(r.path), Names: names, Item: r.item})
 	return p
 }
@@ -175,6 +176,8 @@ func (a *API) wants(r *request, route Route) need {
 		return write
 	case route.Kind == Calendars && a.opt.ListsNeedRead:
 		return read
+	case route.Kind == Delta && !a.opt.Changes.Switches().NeedsRead:
+		return readBasic
 	case route.Kind == Events || route.Kind == OneCalendar || route.Kind == Calendars || a.opt.BasicReads:
 		return readBasic
 	}
@@ -222,6 +225,8 @@ func (a *API) perform(r *request, route Route) answer {
 		return a.delete(r, route)
 	case aim{View, http.MethodGet}:
 		return a.calendarView(r, route)
+	case aim{Delta, http.MethodGet}:
+		return a.delta(r, route)
 	case aim{Instances, http.MethodGet}:
 		return a.instances(r, route)
 	case aim{OneCalendar, http.MethodGet}:
