@@ -68,10 +68,14 @@ func (w *World) Refresh(ctx context.Context, c connection.Connection) error {
 
 var _ engine.Refresher = (*World)(nil)
 
-// watch counts what an organisation whose people sign in may not do.
+// watch counts what an organisation whose people sign in may not do, and lets Before
+// decide.
 func (w *World) watch(v twin.Visit) twin.Fate {
 	if w.Org != nil && w.Org.Permission == organization.Delegated && v.Access.App() {
 		w.Trespasses++
+	}
+	if w.Before != nil {
+		return w.Before(v)
 	}
 	return twin.Fate{}
 }

@@ -53,6 +53,8 @@ type World struct {
 	Calendar graph.Calendar
 	// Graph is the twin; it is Calendar, unless that was replaced.
 	Graph *twin.Twin
+	// Before decides the fate of what Graph is asked; nil lets all pass.
+	Before twin.Before
 	// Trespasses counts calls with the app's permission while people sign in.
 	Trespasses int
 	// Org is the organisation; nil is one that was deleted.

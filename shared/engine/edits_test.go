@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
+	"github.com/calbridge/calbridge/local/tables"
 	"github.com/calbridge/calbridge/local/world"
 )
 
@@ -197,6 +198,83 @@ func TestACopyOfOursIsTheirs(t *testing.T) {
 	settle(t, e.World)
 	expect(t, e.World, "b", "aino", "removed", "cancelled")
 	same()
+}
+
+// Who copies our event and deletes it keeps the copy: ours is gone by their will, whatever
+// we remember of it.
+func TestWhoCopiesOursAndDeletesItKeepsTheCopy(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		e := edit(t, exchange.Switches{})
+		copied, err := e.owner.Copy(e.id)
+		e.does(err, e.owner.Delete(e.id))
+		if lost { // all that is left is the calendar
+			e.Tables = tables.NewStore(e.Now).Direct()
+			e.Org.State.RecoveredAt = e.Now()
+		}
+		for revision, change := range []map[string]any{{"title": "New title"}, {"status": "cancelled"}} {
+			send(t, e.World, bookingOf(t, "b", int64(2+revision), change))
+			settle(t, e.World)
+			got, err := e.Exchange.Event(world.Tenant, "aino@acme.example", copied.ID)
+			if err != nil || got.ChangeKey != copied.ChangeKey {
+				t.Errorf("tables lost %v, revision %d: the copy is %+v, %v", lost, 2+revision, got, err)
+			}
+			// Whoever lost the tables does not know that there was an event to delete.
+			if n, want := len(mailbox(e.World)), 1+map[bool]int{true: 1}[lost && revision == 0]; n != want {
+				t.Errorf("tables lost %v, revision %d: %d events, want %d", lost, 2+revision, n, want)
+			}
+		}
+	}
+}
+
+// Copies are theirs also where our own create is in doubt, and our event is among them.
+func TestACopyMadeBeforeOursIsConfirmedIsTheirs(t *testing.T) {
+	w, k := ready(t, exchange.Switches{}, "graph create")
+	w.Step(k, world.KillAfter)
+	all := w.Exchange.Events(world.Tenant, "aino@acme.example")
+	if len(all) != 1 {
+		t.Fatalf("%d events", len(all))
+	}
+	copied, err := w.Exchange.Owner(world.Tenant, "aino@acme.example").Copy(all[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	revise(t, w, 2, "B")
+	settle(t, w)
+	expect(t, w, "b", "aino", "written", "", "B")
+	if w.Ours("b", "aino")[0].ID != all[0].ID {
+		t.Error("another event was made")
+	}
+	revise(t, w, 3, "")
+	settle(t, w)
+	left := w.Exchange.Events(world.Tenant, "aino@acme.example")
+	if len(left) != 1 || left[0].ID != copied.ID || left[0].ChangeKey != copied.ChangeKey {
+		t.Errorf("%d events are left, want the copy as it was", len(left))
+	}
+}
+
+// An invitation that was imported from our file and answered is adopted with its answer.
+func TestAnAnsweredInvitationOfOursKeepsItsAnswer(t *testing.T) {
+	w := newWorld(t, exchange.Switches{})
+	w.Org.Sync, w.Org.Invitations = false, true
+	people := []person{someone("bert").with("role", "organizer"), someone("aino")}
+	send(t, w, bookingOf(t, "b", 1, map[string]any{"people": people}))
+	settle(t, w)
+	importLast(t, w)
+	theirs := w.Exchange.Events(world.Tenant, "aino@acme.example")[0]
+	if err := w.Exchange.Owner(world.Tenant, "aino@acme.example").Answer(theirs.ID, "accepted"); err != nil {
+		t.Fatal(err)
+	}
+	mails := len(w.Exchange.Mails())
+	w.Org.Sync = true
+	send(t, w, bookingOf(t, "b", 2, map[string]any{"people": people, "title": "New title"}))
+	settle(t, w)
+	all := w.Exchange.Events(world.Tenant, "aino@acme.example")
+	if len(all) != 1 || all[0].ID != theirs.ID || all[0].Subject != "New title" || all[0].Response != "accepted" {
+		t.Errorf("%d events, %+v", len(all), all[0])
+	}
+	if n := len(w.Exchange.Mails()); n != mails {
+		t.Errorf("%d mails, %d of them the answer", n, mails)
+	}
 }
 
 // The same when deleted events still answer by their id: what the user deleted is

@@ -1,11 +1,14 @@
 package engine_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
+	"github.com/calbridge/calbridge/local/m365/twin"
 	"github.com/calbridge/calbridge/local/world"
+	"github.com/calbridge/calbridge/shared/graph"
 )
 
 // with returns a copy of a person with other members.
@@ -173,6 +176,72 @@ func TestAnOutageOfADayEndsInAFileAndAnAlert(t *testing.T) {
 	revise(t, w, 2, "B") // a newer revision is not given up
 	settle(t, w)
 	expect(t, w, "b", "aino", "written", "", "B")
+}
+
+// Nothing is retried for ever: what never succeeds is given up once, with one alert, and
+// then only looked at, once a day, until the booking is over.
+func TestWhatNeverSucceedsIsGivenUpOnceAndComesToRest(t *testing.T) {
+	for name, fate := range map[string]twin.Fate{
+		"500":         {Effect: twin.Answer, Status: 500, Code: "ErrorInternalServerError"},
+		"404":         {Effect: twin.Answer, Status: 404, Code: "ErrorItemNotFound"}, // although a search finds it
+		"412":         {Effect: twin.Answer, Status: 412, Code: "ErrorIrresolvableConflict"},
+		"lost":        {Effect: twin.Lose},
+		"answer lost": {Effect: twin.LoseAnswer},
+	} {
+		for _, all := range []bool{false, true} {
+			if all && name == "404" {
+				continue // then it was deleted
+			}
+			w := written(t)
+			ends := rowOf(t, w, "b", "aino").Ends
+			w.Before = func(v twin.Visit) twin.Fate {
+				if v.Call != nil && (all || v.Call.Op == graph.Patch) {
+					return fate
+				}
+				return twin.Fate{}
+			}
+			revise(t, w, 2, "B")
+			from := len(w.Effects)
+			if err := w.SettleWithin(60 * time.Hour); err != nil { // results stay on the topic for a few days
+				t.Fatalf("%s, all %v: %v", name, all, err)
+			}
+			given, alerts := 0, 0
+			for _, r := range w.Results() {
+				if r.Reason == "gave-up" {
+					given++
+				}
+			}
+			for _, m := range w.Broker.Peek(world.Changes) {
+				if m.Subject == "calbridge.alert.v1" {
+					alerts++
+				}
+			}
+			if given != 1 || alerts != 1 {
+				t.Errorf("%s, all %v: given up %d times, %d alerts, want one of each", name, all, given, alerts)
+			}
+			firstDays := len(w.Effects)
+			settle(t, w)
+			calls := 0
+			for _, e := range w.Effects[firstDays:] {
+				if strings.HasPrefix(e, "graph patch") || strings.HasPrefix(e, "graph get") || strings.HasPrefix(e, "graph find") {
+					calls++
+				}
+			}
+			if days := int(ends.Sub(world.Start()).Hours() / 24); calls > 13*days {
+				t.Errorf("%s, all %v: %d calls in the %d days after giving up, %d before", name, all, calls, days, firstDays-from)
+			}
+			if w.Now().After(ends.Add(25 * time.Hour)) {
+				t.Errorf("%s, all %v: at rest at %v, the booking ended at %v", name, all, w.Now(), ends)
+			}
+			if row := rowOf(t, w, "b", "aino"); row.Event == "" || row.Reason != "gave-up" {
+				t.Errorf("%s, all %v: the row is %+v, want the event named", name, all, row)
+			}
+			w.Before = nil
+			revise(t, w, 3, "C")
+			settle(t, w)
+			expect(t, w, "b", "aino", "written", "", "C")
+		}
+	}
 }
 
 func TestATenantThatIsLeftIsNotTouched(t *testing.T) {

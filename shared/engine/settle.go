@@ -194,6 +194,10 @@ func (t *turn) postpone(s *slot, u *state.Update) {
 			a.Intent = state.Intent{}
 		}
 	}
+	if u.Before.Reason == reasonGaveUp && u.Before.Debt == "" {
+		t.lookTomorrow(s, u)
+		return
+	}
 	if a.Failing.IsZero() {
 		a.Failing = t.start.UTC()
 	}
@@ -205,6 +209,19 @@ func (t *turn) postpone(s *slot, u *state.Update) {
 		look.Due = later(due, look.Due.Add(time.Millisecond))
 		t.replaceLook(s, u, look)
 	}
+}
+
+// lookTomorrow puts off the look at a delivery that was given up, for as long as its
+// booking is not over: nothing is owed any more, so that one attempt a day is enough, and
+// nothing is said of it again. Before that was so, the look after giving up began another
+// day of attempts, and the delivery was given up again every day for ever.
+func (t *turn) lookTomorrow(s *slot, u *state.Update) {
+	look := u.After.Look
+	look.Due = t.start.Add(heldDelay).Truncate(time.Millisecond)
+	if ends := s.row.Ends; !ends.IsZero() && ends.Before(t.start) {
+		look = state.Look{}
+	}
+	t.replaceLook(s, u, look)
 }
 
 // moveDebt replaces the owed rows that were read by one that is due later.
