@@ -36,7 +36,7 @@ type attempt struct {
 func (p *Portal) attempts() map[string]attempt {
 	type forms = map[string]func(context.Context, *visit, state.Flow) Answer
 	return map[string]attempt{
-		kindConsent: {p.showConsent, forms{"confirm": p.confirm, "decline": p.decline, "signin": p.signInAgain, "more": p.consentMore}},
+		kindConsent: {p.showConsent, forms{"confirm": p.confirm, "decline": p.decline, "signin": p.signInAgain, "more": p.consentMore, "probe": p.probeAttempt}},
 		kindConnect: {p.showConnect, forms{"answer": p.answerConnect}},
 		kindRooms:   {p.showConnect, forms{"answer": p.answerConnect}},
 	}
@@ -111,6 +111,8 @@ type outcomePage struct {
 	Action, ActionText string
 	// Link leads on; "" for none.
 	Link, LinkText string
+	// Test is the form that tests what was allowed; nil where nothing is to be tested.
+	Test *testForm
 }
 
 // failure explains why a sign-in failed, by Entra's number, its word, or our refusal of
@@ -142,6 +144,9 @@ func (v *visit) failure(d detail) *explanation {
 // showConsent shows how an Entra admin's attempt stands.
 func (p *Portal) showConsent(ctx context.Context, v *visit, f state.Flow) Answer {
 	d := detailOf(f)
+	if f.Step == stepDone && v.org.State.BoundAttempt == f.ID { // it may have waited for that
+		f.Outcome = string(organization.Bound)
+	}
 	o := outcomePage{Pairs: []string{"tenant", d.Tenant, "expected", v.org.ExpectedTenant}}
 	switch {
 	case f.Step == stepDone:
@@ -149,7 +154,7 @@ func (p *Portal) showConsent(ctx context.Context, v *visit, f state.Flow) Answer
 		if o.Bad {
 			o.Cause, o.Link, o.LinkText = v.failure(d), p.home(state.EntraAdmin, f.Session), "outcome.again"
 		}
-		if f.Outcome == string(organization.Bound) {
+		if f.Outcome == string(organization.Bound) || f.Outcome == string(organization.Allowed) {
 			p.bound(v, f, d, &o)
 		}
 	case f.Step == stepConfirm && v.now.Before(f.Expires):
@@ -163,13 +168,13 @@ func (p *Portal) showConsent(ctx context.Context, v *visit, f state.Flow) Answer
 	return v.page(http.StatusOK, "outcome", o)
 }
 
-// bound is what remains to be done once a tenant is bound.
+// bound is what remains to be done once a tenant is bound, or allowed it.
 func (p *Portal) bound(v *visit, f state.Flow, d detail, o *outcomePage) {
 	switch {
 	case v.org.Consent == "scoped" && v.org.Permission == organization.Application:
-		o.Name = "consent.bound-scoped"
+		o.Name, o.Test = "consent.bound-scoped", v.testForm(p.path(pageAttempt, f.ID, "probe"))
 	case len(d.Missing) > 0:
-		o.Name, o.Pairs = "consent.bound-more", append(o.Pairs, "missing", strings.Join(d.Missing, ", "))
+		o.Name, o.Pairs = o.Name+"-more", append(o.Pairs, "missing", strings.Join(d.Missing, ", "))
 		o.Action, o.ActionText = p.path(pageAttempt, f.ID, "more"), "outcome.more"
 	}
 }

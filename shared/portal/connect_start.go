@@ -5,6 +5,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/identity"
@@ -104,20 +106,53 @@ func (v *visit) own(ctx context.Context, id string) (connection.Connection, *Ans
 }
 
 // permissions are what Microsoft is asked for, short.
-func (s start) permissions() []string {
+func (v *visit) permissions(s start) []string {
 	switch {
 	case s.Kind == kindRooms:
 		return []string{placeRead}
 	case s.Choices != nil:
-		return s.choice.Permissions()
+		return v.names(s.choice, s.Tenant)
 	}
 	return nil
 }
 
+// names are the permissions of a choice by the names to ask for at a tenant: those of
+// what its administrator has allowed for everybody, where that holds them (package
+// connection, By which name to ask).
+func (v *visit) names(c choice, tenant string) []string {
+	s := v.org.State
+	known := v.org.Permission == organization.Delegated && (s.Consent == organization.ConsentGranted || s.Consent == organization.ConsentOutdated)
+	if !known || tenant == "" || tenant != s.Tenant {
+		return c.Permissions()
+	}
+	return connection.Ask(c.Permissions(), s.GrantedScopes)
+}
+
+// atHome takes a sign-in that may be at any tenant to the organisation's own one, where
+// that spares the person a question: their address is of a domain of that tenant, by
+// Entra's own word, and its administrator has allowed what they need. One request to
+// Entra, and only then; where it fails the sign-in stays where it was.
+func (v *visit) atHome(ctx context.Context, s start) start {
+	home := v.org.State.Tenant
+	_, domain, _ := strings.Cut(v.session.Email, "@")
+	spared := !slices.Equal(v.names(s.choice, home), s.choice.Permissions())
+	if s.Tenant != identity.Organizations || s.Choices == nil || !spared || domain == "" || v.portal.deps.Domains == nil {
+		return s
+	}
+	if tenant, err := v.portal.deps.Domains.TenantOf(ctx, domain); err == nil && tenant == home {
+		s.Tenant = home
+	}
+	return s
+}
+
 // leaveForMicrosoft stores an attempt and sends the browser to Microsoft's sign-in.
 func (v *visit) leaveForMicrosoft(ctx context.Context, s start) Answer {
+	other := v.values.Get("account") == "other"
+	if !other && s.existing == nil {
+		s = v.atHome(ctx, s)
+	}
 	j := journey{Role: v.session.Role, Locale: v.session.Locale, Email: v.session.Email, Back: v.session.ReturnURL,
-		Tenant: s.Tenant, Direction: s.choice.Direction, Scope: s.choice.Scope, Asked: s.permissions()}
+		Tenant: s.Tenant, Direction: s.choice.Direction, Scope: s.choice.Scope, Asked: v.permissions(s)}
 	hint := v.session.Email
 	if s.existing != nil {
 		j.Connection, j.Claims = s.existing.ID.String(), s.existing.Claims
@@ -125,7 +160,7 @@ func (v *visit) leaveForMicrosoft(ctx context.Context, s start) Answer {
 	}
 	leave := identity.Leave{Tenant: s.Tenant, RedirectURI: v.portal.url(callback), Nonce: newSecret(), Verifier: newSecret(),
 		Scopes: j.Asked, LoginHint: hint, Claims: j.Claims}
-	if v.values.Get("account") == "other" {
+	if other {
 		leave.LoginHint, leave.Prompt = "", "select_account"
 	}
 	_, parameter, err := v.begin(ctx, state.Flow{Kind: s.Kind, Organization: v.session.Organization, User: v.session.User,
@@ -161,7 +196,15 @@ type startChoice struct {
 	Value, Seen, Direction string
 	Reads                  string // the scope, where it is only read
 	Permissions            []string
-	Checked                bool
+	// Allowed says that an administrator has allowed the permissions for everybody.
+	Allowed bool
+	Checked bool
+}
+
+// name says by which names a choice is asked for.
+func (c *startChoice) name(permissions []string) {
+	c.Allowed = !slices.Equal(c.Permissions, permissions)
+	c.Permissions = permissions
 }
 
 // choices are the organisation's as a form shows them.
@@ -183,7 +226,7 @@ func (v *visit) showStart(ctx context.Context, s start) Answer {
 		return v.broken(err)
 	}
 	d := startPage{Action: v.portal.base + "connect/start", Grant: v.session.ID, Rooms: s.Kind == kindRooms,
-		Permissions: s.permissions(), Email: v.session.Email, Require: v.org.AddressMatch != "warn", ConsentLink: forward}
+		Permissions: v.permissions(s), Email: v.session.Email, Require: v.org.AddressMatch != "warn", ConsentLink: forward}
 	if s.Tenant != identity.Organizations {
 		d.Tenant = s.Tenant
 	}
@@ -192,6 +235,9 @@ func (v *visit) showStart(ctx context.Context, s start) Answer {
 	}
 	if s.Choices != nil {
 		d.Choices = v.choices(s.choice)
+		for i, c := range choices(v.org) {
+			d.Choices[i].name(v.names(c, s.Tenant))
+		}
 	}
 	d.Proof = s.Choices == nil && !d.Rooms
 	who, err := v.who(ctx, state.Flow{Organization: v.session.Organization, User: v.session.User}, journey{Email: v.session.Email})

@@ -78,6 +78,8 @@ type tenantPage struct {
 	Shared bool
 	// Admin says that the sign-in showed a role that can consent.
 	Admin bool
+	// Allows says that nothing is bound: people of the tenant may connect, and no more.
+	Allows bool
 }
 
 func (p *Portal) showConfirm(ctx context.Context, v *visit, f state.Flow) Answer {
@@ -93,7 +95,7 @@ func (p *Portal) showConfirm(ctx context.Context, v *visit, f state.Flow) Answer
 		return v.end(ctx, f, detailOf(f), outcome(judged.Outcome))
 	}
 	c := tenantPage{Who: *s.Person, Action: p.path(pageAttempt, f.ID), Others: judged.Others, Shared: judged.Shared,
-		Admin: v.org.MayConsent(s.Person.Wids)}
+		Admin: v.org.MayConsent(s.Person.Wids), Allows: judged.Allows}
 	return v.page(http.StatusOK, "confirm", c)
 }
 
@@ -148,14 +150,24 @@ func (p *Portal) signInAgain(ctx context.Context, v *visit, f state.Flow) Answer
 // consentMore asks for what a consent did not cover, because other organisations of the
 // tenant need it too: a new attempt, in a renewal.
 func (p *Portal) consentMore(ctx context.Context, v *visit, f state.Flow) Answer {
-	if f.Outcome != string(organization.Bound) || len(detailOf(f).Missing) == 0 {
+	d := detailOf(f)
+	if !(f.Outcome == string(organization.Bound) || f.Outcome == string(organization.Allowed)) || len(d.Missing) == 0 {
 		return v.see(p.path(pageAttempt, f.ID))
 	}
 	ask, err := p.deps.Consents.ConsentAsk(ctx, f.Organization)
 	if err != nil {
 		return v.broken(err)
 	}
-	l := identity.ConsentLeave{Scopes: ask.Scopes}
+	if v.org.AnyTenant() { // what the ask knows is of no tenant
+		ask.Scopes = d.Missing
+		for _, had := range d.Scopes {
+			if !slices.Contains(ask.Scopes, had) {
+				ask.Scopes = append(ask.Scopes, had)
+			}
+		}
+		slices.Sort(ask.Scopes)
+	}
+	l := identity.ConsentLeave{Tenant: d.Tenant, Scopes: ask.Scopes}
 	if ask.Application {
 		l.Scopes = ask.Then
 	}

@@ -33,6 +33,8 @@ type consentPage struct {
 	Application bool
 	// Scoped: no permission is granted at Microsoft; it is limited in Exchange.
 	Scoped bool
+	// Any: every tenant's people may connect, and what is allowed binds no tenant.
+	Any bool
 	// Permissions are those that are asked for; with Renewal only what is new, and Lost
 	// says that a consent that was there is not any more.
 	Permissions   []permission
@@ -122,8 +124,8 @@ func (v *visit) sessionsLink(ctx context.Context) (state.Link, *Answer) {
 
 func (v *visit) consentPage(l state.Link, ask organization.Ask) consentPage {
 	c := consentPage{Action: v.portal.base + "consent/start", Grant: v.session.ID, By: l.By, Made: l.Created, Application: ask.Application,
-		Scoped: ask.SignInOnly, Permissions: permissions(ask), Lost: v.org.State.Consent == organization.ConsentMissing}
-	if v.org.State.Consent == organization.ConsentOutdated {
+		Scoped: ask.SignInOnly, Any: v.org.AnyTenant(), Permissions: permissions(ask), Lost: v.org.State.Consent == organization.ConsentMissing}
+	if v.org.State.Consent == organization.ConsentOutdated && !c.Any { // another tenant was asked for nothing yet
 		added := organization.Added(v.org.State.PermissionSet)
 		c.Renewal = true
 		c.Permissions = slices.DeleteFunc(c.Permissions, func(p permission) bool { return !slices.Contains(added, p.Name) })
@@ -137,7 +139,11 @@ func (p *Portal) leaveForConsent(ctx context.Context, v *visit, ask organization
 	f := state.Flow{Kind: kindConsent, Organization: v.org.ID, Link: v.session.Link, Session: v.session.ID}
 	if ask.SignInOnly {
 		f.Detail = detail{}.document()
-		return v.leaveForSignIn(ctx, f, v.tenant())
+		tenant := v.tenant()
+		if !organization.IsGUID(tenant) {
+			tenant = identity.Organizations // where people sign in has no domain's name
+		}
+		return v.leaveForSignIn(ctx, f, tenant)
 	}
 	return v.leaveForAdminConsent(ctx, f, ask, identity.ConsentLeave{Application: ask.Application, Scopes: ask.Scopes})
 }
@@ -152,7 +158,7 @@ func (v *visit) leaveForAdminConsent(ctx context.Context, f state.Flow, ask orga
 	if err := v.portal.deps.Consents.BeginConsent(ctx, v.org.ID, f.ID); err != nil {
 		return v.broken(err)
 	}
-	l.Tenant, l.RedirectURI, l.State = v.tenant(), v.portal.url(consentCallback), parameter
+	l.Tenant, l.RedirectURI, l.State = cmp.Or(l.Tenant, v.tenant()), v.portal.url(consentCallback), parameter
 	to, err := v.portal.deps.Entra.AdminConsentURL(l)
 	if err != nil {
 		return v.broken(err)
@@ -161,8 +167,12 @@ func (v *visit) leaveForAdminConsent(ctx context.Context, f state.Flow, ask orga
 }
 
 // tenant is where an Entra admin is sent: the organisation's tenant, else the one that
-// is expected, else any.
+// is expected, else any. Where accounts of any are taken, the link is forwarded to the
+// administrator of whoever met with "Need admin approval" (R4).
 func (v *visit) tenant() string {
+	if v.org.AnyTenant() {
+		return identity.Organizations
+	}
 	return cmp.Or(v.org.State.Tenant, v.org.ExpectedTenant, identity.Organizations)
 }
 

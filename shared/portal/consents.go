@@ -24,6 +24,13 @@ type Consents interface {
 	FailConsent(ctx context.Context, organization, attempt, why string) error
 	OfferConsent(ctx context.Context, organization string, offer engine.ConsentOffer) (engine.ConsentResult, error)
 	ProveAdmin(ctx context.Context, organization, tenant string) (engine.ConsentResult, error)
+	// ProveConsent notes evidence that a sign-in gave, with the permissions that the token
+	// response named.
+	ProveConsent(ctx context.Context, organization, evidence string, granted []string) (engine.Consent, error)
+	// ProbeConsent reads one mailbox with the app's own token, ProbeScope one inside and
+	// one outside of a scoped consent's limits.
+	ProbeConsent(ctx context.Context, organization, address string) (organization.Probe, error)
+	ProbeScope(ctx context.Context, organization, inside, outside string) (organization.ScopeProof, error)
 }
 
 var _ Consents = (*engine.Engine)(nil)

@@ -156,11 +156,11 @@ func (v *visit) link(ctx context.Context) (state.Link, *Answer) {
 }
 
 // over reports whether a link did its work or was replaced, or is of an organisation that
-// was deleted. An Entra admin's has done
-// its work as soon as a tenant is bound, by whomever (identity.md section 1).
+// was deleted. An Entra admin's has done its work as soon as a tenant is bound, by
+// whomever (identity.md section 1), unless the next tenant's admin needs it too.
 func (v *visit) over(l state.Link) bool {
 	s := v.org.State
-	return !l.Ended.IsZero() || s.Earlier(l.Created) || l.Role == state.EntraAdmin && s.Tenant != "" && !l.Created.After(s.ConsentedAt)
+	return !l.Ended.IsZero() || s.Earlier(l.Created) || l.Role == state.EntraAdmin && !v.org.AnyTenant() && s.Tenant != "" && !l.Created.After(s.ConsentedAt)
 }
 
 // home is where a session of a role begins.

@@ -75,6 +75,7 @@ func pages(t testing.TB) map[string]func() shown {
 	all["consent-delegated"] = consent(nil, func(r *link.Request) { r.By = "vera@acme.example" })
 	all["consent-application"] = consent(training, nil)
 	all["consent-scoped"] = consent(scoped, nil)
+	all["consent-any"] = consent(planners, nil)
 	all["consent-missing"] = func() shown {
 		s := newSite(t)
 		s.bound(t, "acme", contoso)
@@ -155,6 +156,10 @@ func attemptPages(t testing.TB) map[string]func() shown {
 		"outcome-bound":           yes(true, nil),
 		"outcome-bound-scoped":    yes(true, map[string]any{"profile": "training", "consent": "scoped"}),
 		"outcome-needs-org-admin": yes(false, nil),
+		"confirm-any":             fresh(confirm(planners)),
+		"outcome-allowed": fresh(func(s *site, b *browser) shown {
+			return b.press(confirm(planners)(s, b), "Yes, allow it for our people")
+		}),
 		"confirm-no-role": fresh(func(_ *site, b *browser) shown {
 			who := adminOf(contoso)
 			who.Wids = nil

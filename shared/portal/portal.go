@@ -51,7 +51,12 @@ type Organizations interface {
 	Organization(ctx context.Context, id string) (organization.Organization, error)
 }
 
-// Deps is what the pages stand on. All are required.
+// Domains tells which tenant a verified domain belongs to, "" for none; *identity.Domains does.
+type Domains interface {
+	TenantOf(ctx context.Context, domain string) (string, error)
+}
+
+// Deps is what the pages stand on. All are required but Domains.
 type Deps struct {
 	Links    Links
 	Sessions Sessions
@@ -67,6 +72,8 @@ type Deps struct {
 	Connections   Connections
 	Mailboxes     Mailboxes
 	Tokens        Tokens
+	// Domains may be nil: then nobody's tenant is known before they sign in.
+	Domains Domains
 }
 
 // Options of a Portal.

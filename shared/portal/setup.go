@@ -38,6 +38,8 @@ type setupPage struct {
 	Own     setupOwn
 	Sync    setupSync
 	People  setupPeople
+	// Any says that people connect accounts of any tenant, so that nobody allows it for all.
+	Any bool
 	// Done is what was just done: the text setup.done.<word>; "" for nothing.
 	Done string
 }
@@ -62,6 +64,16 @@ type setupConsent struct {
 	// Proof is how sure the consent is: the text setup.proof.<proof>; "" while it is not there.
 	Proof string
 	Added []string
+	// Allowed are the tenants whose people may connect, of an organisation of any.
+	Allowed []setupAllowed
+	// Test is the form that tests what was allowed; nil where nothing is to be tested.
+	Test *testForm
+}
+
+// setupAllowed is a tenant that its administrator allowed it for.
+type setupAllowed struct {
+	Domain string // or the tenant's id
+	At     time.Time
 }
 
 // setupOwn is the org admin's own sign-in.
@@ -111,8 +123,8 @@ func (p *Portal) showSetup(ctx context.Context, v *visit) Answer {
 	if v.values.Get("switch") == "off" && v.org.Sync {
 		return p.askSyncOff(ctx, v)
 	}
-	d := setupPage{Consent: v.consentState(), Sync: setupSync{On: v.org.Sync,
-		Ready: v.org.State.Consented() || v.org.Accounts == "any", Off: p.path(pageSetup, v.id) + "?switch=off"}}
+	d := setupPage{Any: v.org.AnyTenant(), Consent: v.consentState(), Sync: setupSync{On: v.org.Sync,
+		Ready: v.org.State.Consented() || v.org.AnyTenant(), Off: p.path(pageSetup, v.id) + "?switch=off"}}
 	if word := v.values.Get("done"); slices.Contains(setupDone, word) {
 		d.Done = word
 	}
@@ -133,7 +145,7 @@ func (p *Portal) showSetup(ctx context.Context, v *visit) Answer {
 
 // setupLink finds the newest link that an Entra admin can use.
 func (v *visit) setupLink(ctx context.Context) (setupLink, error) {
-	s := setupLink{Needed: !slices.Contains([]string{organization.ConsentGranted, organization.ConsentPending}, v.org.State.Consent)}
+	s := setupLink{Needed: !v.org.AnyTenant() && !slices.Contains([]string{organization.ConsentGranted, organization.ConsentPending}, v.org.State.Consent)}
 	l, ok, err := v.liveConsentLink(ctx)
 	if err != nil || !ok {
 		return s, err
@@ -161,7 +173,10 @@ func (v *visit) liveConsentLink(ctx context.Context) (state.Link, bool, error) {
 // consentState says how far the consent is, as the org admin needs to know it.
 func (v *visit) consentState() setupConsent {
 	s := v.org.State
-	c := setupConsent{State: s.Consent, Since: s.ConsentedAt, Tenant: s.Tenant}
+	c := setupConsent{State: s.Consent, Since: s.ConsentedAt, Tenant: s.Tenant, Test: v.testForm(v.portal.path(pageSetup, v.id, "probe"))}
+	for _, a := range s.Allowed {
+		c.Allowed = append(c.Allowed, setupAllowed{cmp.Or(a.Domain, a.Tenant), a.At})
+	}
 	switch s.Consent {
 	case organization.ConsentGranted, organization.ConsentOutdated:
 		c.Proof = cmp.Or(s.Evidence, "none")
@@ -182,8 +197,10 @@ func (v *visit) consentState() setupConsent {
 		return c
 	}
 	switch a := s.Attempt; {
-	case s.Tenant != "":
+	case s.Tenant != "" && v.org.Consent == "scoped":
 		c.State = "scoped" // bound, and to be limited in Exchange
+	case a.ID == "" && v.org.AnyTenant():
+		c.State = "any"
 	case a.ID == "":
 		c.State = organization.ConsentNone
 	case a.Failed != "":

@@ -91,6 +91,17 @@ func setupPages(t testing.TB) map[string]func() shown {
 			s.counts(&counting{summary: engine.Summary{People: 5000, More: true,
 				Mailboxes: map[string]int{"ok": 4000, "unknown": 900, "mailbox-not-found": 99, "outside-scope": 1}}})
 		}),
+		"setup-any": in(func(s *site) {
+			s.organize("acme", planners)
+			b := s.browser()
+			b.press(b.signs(b.consented(fabrikam), adminOf(fabrikam)), "Yes, allow it for our people")
+		}),
+		"setup-scoped": in(func(s *site) {
+			s.organize("acme", scoped)
+			s.prove(t)
+			b := s.browser()
+			b.press(b.signs(b.press(b.enter(s.link(state.EntraAdmin, nil)), "Continue to Microsoft"), adminOf(contoso)), "Yes, connect it")
+		}),
 		"setup-sync-on": func() shown {
 			s := newSite(t)
 			b := s.browser()

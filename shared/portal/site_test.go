@@ -46,8 +46,10 @@ type site struct {
 	entra  *fakeEntra
 	boxes  *fakeMailboxes
 	lists  *fakeLists
-	now    time.Time
-	sent   []queue.Message
+	// calendars are what the app's own token reads.
+	calendars *fakeCalendars
+	now       time.Time
+	sent      []queue.Message
 	// answers is everything that came out.
 	answers []Answer
 	// failing makes every read of an organisation fail.
@@ -128,7 +130,8 @@ func newSite(t testing.TB) *site {
 	s.store, s.links, s.flows, s.sess, s.orgs = store, state.NewLinks(store), state.NewFlows(store), state.NewSessions(store), state.NewOrganizations(store, clock)
 	s.entra = &fakeEntra{people: map[string]identity.SignedIn{}, errs: map[string]error{}}
 	s.boxes, s.lists = &fakeMailboxes{}, &fakeLists{}
-	s.engine = engine.New(engine.Effects{Tables: store, Bus: s, Organizations: s, Calendars: s.lists}, &engine.Options{PublicURL: publicURL, Now: clock})
+	s.calendars = &fakeCalendars{}
+	s.engine = engine.New(engine.Effects{Tables: store, Bus: s, Organizations: s, Calendar: s.calendars, Calendars: s.lists}, &engine.Options{PublicURL: publicURL, Now: clock})
 	var err error
 	if s.keys, err = link.NewKeys(bytes.Repeat([]byte{7}, 32)); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 )
 
 // computed are the beginnings of keys that templates and functions put together.
-var computed = append([]string{"trouble.", "month.", "outcome.", "permission.", "setup.done.", "setup.consent.", "setup.why.", "setup.proof.", "setup.state.",
+var computed = append([]string{"trouble.", "month.", "outcome.", "test.", "permission.", "setup.done.", "setup.consent.", "setup.why.", "setup.proof.", "setup.state.",
 	"people.connection.", "people.mailbox.", "people.why.", "refusal.", "end.", "why.", "doubt.", "seen.", "scope.", "ask.", "owner.", "state.", "done."}, computedByConnect...)
 
 // A key that nobody wrote would be shown as it is; a text that nobody uses would be
@@ -126,7 +126,7 @@ func TestEveryWordOfAClosedListHasItsTexts(t *testing.T) {
 		}
 		has("setup.why." + string(o))
 	}
-	for _, o := range []string{"bound", "bound-scoped", "bound-more", "needs-org-admin", "pending-approval", "unexpected-tenant", "tenant-bound", "refused", "unclear", "declined", "away", "resume"} {
+	for _, o := range []string{"bound", "bound-scoped", "bound-more", "allowed", "allowed-more", "needs-org-admin", "pending-approval", "unexpected-tenant", "tenant-bound", "refused", "unclear", "declined", "away", "resume"} {
 		has("outcome.consent."+o+".title", "outcome.consent."+o+".what", "outcome.consent."+o+".next")
 	}
 	for _, p := range []string{"openid", "profile", "offline_access", "user.read", "calendars.readwrite", "calendars.read", "calendars.readwrite.application"} {
@@ -135,11 +135,14 @@ func TestEveryWordOfAClosedListHasItsTexts(t *testing.T) {
 	for _, e := range []string{organization.EvidenceCallback, organization.EvidenceSilent, organization.EvidenceProbe, "people", "operator", "none"} {
 		has("setup.proof." + e)
 	}
-	for _, s := range []string{"none", "started", "unfinished", "failed", "yours", "scoped", organization.ConsentPending, organization.ConsentGranted, organization.ConsentOutdated, organization.ConsentMissing} {
+	for _, s := range []string{"none", "started", "unfinished", "failed", "yours", "scoped", "any", organization.ConsentPending, organization.ConsentGranted, organization.ConsentOutdated, organization.ConsentMissing} {
 		has("setup.consent." + s)
 	}
 	for _, word := range setupDone {
 		has("setup.done." + word)
+	}
+	for _, word := range testResults {
+		has("test." + word)
 	}
 	for name, word := range glossary {
 		if has(word.key); !strings.HasPrefix(word.page, "https://") {
