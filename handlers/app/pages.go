@@ -16,7 +16,7 @@ import (
 func newPages(s settings.Settings, parts parts, e *engine.Engine, keys *link.Keys, issuer *link.Issuer, now func() time.Time) (*portal.Portal, error) {
 	return portal.New(portal.Deps{Links: state.NewLinks(parts.tables), Sessions: state.NewSessions(parts.tables), Flows: state.NewFlows(parts.tables),
 		Keys: keys, Sealer: parts.sealer, Organizations: asTheyAre{parts.organizations}, Entra: parts.users, Consents: e, Issuer: issuer, Setup: e,
-		Connections: e, Mailboxes: parts.calendar, Tokens: parts.users},
+		Connections: e, Mailboxes: parts.calendar, Tokens: parts.users, Domains: parts.domains},
 		portal.Options{PublicURL: s.PublicURL, Authority: s.Entra.Authority, ReturnOrigins: s.ReturnOrigins, Now: now})
 }
 

@@ -20,6 +20,19 @@
 //
 // A tenant-wide grant may put more into a token than was asked for, so the direction
 // is enforced in code as well: see [Connection.Writes] and [Connection.Reads].
+//
+// # By which name to ask
+//
+// Microsoft's APIs accept a wider permission where a narrower one would do
+// (graph/contract.md section 12); of consents nothing of the kind is written there (13.2,
+// 13.3), and a consent grants the scopes that it was asked for by name. So a person of a
+// tenant whose administrator allowed Calendars.ReadWrite for everybody would be asked
+// again for Calendars.ReadBasic, and where people may not consent would be sent to the
+// administrator who has allowed more than that already. Decided: where such a grant is on
+// record and the sign-in is at that very tenant, it is asked for by the name of what was
+// granted ([Ask]). Least privilege (R3) is kept, because a grant for all is in every
+// token of that tenant, asked for or not (identity.md section 3); nobody is asked to allow
+// more than they need, because nobody is asked. Anywhere else the least is asked for.
 package connection
 
 import (
@@ -247,6 +260,23 @@ func Missing(granted []string, d Direction, s Scope) []string {
 		}
 	}
 	return missing
+}
+
+// Ask are the names by which to ask for the permissions that are needed, in a tenant
+// where others were granted for everybody: those that hold what is needed stand in its place.
+func Ask(needed, granted []string) []string {
+	var names []string
+	for _, p := range needed {
+		same := func(g string) bool { return strings.EqualFold(Short(g), p) }
+		at := slices.IndexFunc(granted, func(g string) bool { return holds(g, p) })
+		if at >= 0 && !slices.ContainsFunc(granted, same) {
+			p = Short(granted[at])
+		}
+		if !slices.Contains(names, p) {
+			names = append(names, p)
+		}
+	}
+	return names
 }
 
 // holds reports whether a granted permission allows what another asks for.

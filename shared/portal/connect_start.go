@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/identity"
@@ -128,6 +129,9 @@ func (v *visit) names(c choice, tenant string) []string {
 	return connection.Ask(c.Permissions(), s.GrantedScopes)
 }
 
+// lookUp is how long a person waits for the answer whose tenant their address is of.
+const lookUp = 3 * time.Second
+
 // atHome takes a sign-in that may be at any tenant to the organisation's own one, where
 // that spares the person a question: their address is of a domain of that tenant, by
 // Entra's own word, and its administrator has allowed what they need. One request to
@@ -139,6 +143,8 @@ func (v *visit) atHome(ctx context.Context, s start) start {
 	if s.Tenant != identity.Organizations || s.Choices == nil || !spared || domain == "" || v.portal.deps.Domains == nil {
 		return s
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookUp)
+	defer cancel()
 	if tenant, err := v.portal.deps.Domains.TenantOf(ctx, domain); err == nil && tenant == home {
 		s.Tenant = home
 	}

@@ -33,7 +33,13 @@
 // to be connected to whom, and ends with a page that says what came of it. Files
 // connect_*.go: choice and decide are pure, journey is what an attempt remembers. The
 // organisation admin's sign-in is the same with a proof of the tenant before it.
-// apps/<grant> is "Connected apps".
+// apps/<grant> is "Connected apps"; with ?calendars=<connection> it lists the calendars of
+// an account, one request to Graph for 100 of them, and takes the choice (R6). What was
+// ticked before, or is the account's own calendar alone, is stored without asking Graph.
+//
+// By which name Microsoft is asked for a permission is said at package connection. Where
+// accounts of any tenant are taken, whose tenant an address is of is asked of Entra before
+// somebody leaves, if that can spare them a question.
 //
 // # Forms
 //
