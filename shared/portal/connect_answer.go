@@ -90,7 +90,10 @@ func (v *visit) carryOut(ctx context.Context, f state.Flow, j journey, s secrets
 		if j.Proof == organization.UnexpectedTenant {
 			return v.conclude(ctx, f, j, endOtherTenant)
 		}
-		if j.onlyProof() || v.org.State.Tenant != j.Account.Tenant {
+		if err := v.proveSilently(ctx, j); err != nil {
+			return v.broken(err)
+		}
+		if j.onlyProof() || !v.org.AnyTenant() && v.org.State.Tenant != j.Account.Tenant {
 			return v.conclude(ctx, f, j, endProven)
 		}
 	}

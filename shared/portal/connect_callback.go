@@ -62,6 +62,9 @@ func (p *Portal) ConnectCallback(ctx context.Context, r *http.Request) Answer {
 	case err != nil:
 		return v.broken(err)
 	}
+	if refused != nil && j.Silent {
+		return v.leaveAskingThem(ctx, f, j)
+	}
 	if refused != nil {
 		j.Numbers, j.Correlation = numbers(refused), refused.CorrelationID
 		return v.conclude(ctx, f, j, endOf(refused))

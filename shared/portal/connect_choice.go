@@ -89,7 +89,7 @@ func plan(org organization.Organization, role, user string) (errand, trouble) {
 		return planAdmin(org, user), ""
 	}
 	e := errand{Kind: kindConnect, Tenant: s.Tenant, Choices: choices(org)}
-	if org.Accounts == "any" {
+	if org.AnyTenant() {
 		e.Tenant = identity.Organizations
 	}
 	switch {
@@ -110,6 +110,9 @@ func plan(org organization.Organization, role, user string) (errand, trouble) {
 // own calendar where people sign in and Microsoft would let them (T3, L1).
 func planAdmin(org organization.Organization, user string) errand {
 	tenant := cmp.Or(org.State.Tenant, org.State.Attempt.Tenant)
+	if org.AnyTenant() && user != "" { // nobody has to allow it first
+		return errand{Kind: kindConnect, Tenant: identity.Organizations, Choices: choices(org)}
+	}
 	e := errand{Kind: kindConnect, Tenant: cmp.Or(tenant, identity.Organizations)}
 	if tenant != "" && org.State.Consent != organization.ConsentMissing && org.Permission == organization.Delegated && user != "" {
 		e.Choices = choices(org)

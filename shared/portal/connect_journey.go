@@ -59,6 +59,8 @@ type journey struct {
 	// Connection is the one that is signed in for again; "" for a new one.
 	Connection string `json:"connection,omitempty"`
 	Claims     string `json:"claims,omitempty"`
+	// Silent says that Microsoft was asked to show no page (connect_silent.go).
+	Silent bool `json:"silent,omitempty"`
 
 	// The rest is there from the callback on.
 	Account connection.Account `json:"account"`

@@ -169,6 +169,13 @@ func (v *visit) leaveForMicrosoft(ctx context.Context, s start) Answer {
 	if other {
 		leave.LoginHint, leave.Prompt = "", "select_account"
 	}
+	silent, err := v.provesSilently(ctx, s)
+	if err != nil {
+		return v.broken(err)
+	}
+	if silent {
+		leave.Prompt, j.Silent = "none", true
+	}
 	_, parameter, err := v.begin(ctx, state.Flow{Kind: s.Kind, Organization: v.session.Organization, User: v.session.User,
 		Link: v.session.Link, Session: v.session.ID, Detail: j.encode()}, secrets{Verifier: leave.Verifier, Nonce: leave.Nonce})
 	if err != nil {

@@ -96,3 +96,19 @@ func (p shown) attribute(id, name string) string {
 	p.t.Fatalf("no element %q on\n%s", id, p.Body)
 	return ""
 }
+
+// The organisation admin is one of the people, and need not wait for any administrator.
+func TestTheAdminOfAnOrganisationOfAnyTenantConnectsWithoutAnybodysConsent(t *testing.T) {
+	s := newSite(t)
+	s.organize("acme", planners)
+	b := s.browser()
+	setup := b.enter(s.link(state.OrgAdmin, nil)).says("like everybody else")
+	q := b.press(b.get(setup.href("Connect Outlook calendar")), "Continue to Microsoft").away("authorize")
+	if l := s.entra.leaves[0]; l.Tenant != "organizations" || len(l.Scopes) == 0 {
+		t.Errorf("left with %+v", l)
+	}
+	b.press(b.returns(q, s.account(fabrikam, objectVera, "vera@acme.example", "Calendars.ReadBasic")), "Yes, connect it", "answer", "yes").is(200, "Your calendar is connected")
+	if got := s.connections("u-17"); len(got) != 1 || got[0].Account.Tenant != fabrikam {
+		t.Errorf("%+v", got)
+	}
+}

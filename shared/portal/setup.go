@@ -145,7 +145,9 @@ func (p *Portal) showSetup(ctx context.Context, v *visit) Answer {
 
 // setupLink finds the newest link that an Entra admin can use.
 func (v *visit) setupLink(ctx context.Context) (setupLink, error) {
-	s := setupLink{Needed: !v.org.AnyTenant() && !slices.Contains([]string{organization.ConsentGranted, organization.ConsentPending}, v.org.State.Consent)}
+	limiting := v.org.Consent == "scoped" && v.org.State.Tenant != "" && v.org.State.Consent == organization.ConsentStarted
+	s := setupLink{Needed: !limiting && !v.org.AnyTenant() &&
+		!slices.Contains([]string{organization.ConsentGranted, organization.ConsentPending}, v.org.State.Consent)}
 	l, ok, err := v.liveConsentLink(ctx)
 	if err != nil || !ok {
 		return s, err
