@@ -52,10 +52,11 @@ func Roles() []string {
 	return []string{state.OrgAdmin, state.EntraAdmin, state.LinkUser, state.RoomManager}
 }
 
-// The form of an address in booking.v1.json, and of a language tag.
+// The form of an address in booking.v1.json, and of a language tag (RFC 5646, section 2.1,
+// without the grandfathered ones).
 var (
 	address = regexp.MustCompile(`^[^@\s<>()\[\],;:\\"\x00-\x1f\x7f-\x{9f}]+@[^@\s<>()\[\],;:\\"\x00-\x1f\x7f-\x{9f}]+$`)
-	locale  = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}$`)
+	locale  = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$`)
 )
 
 // decoder collects faults.

@@ -87,6 +87,25 @@ func TestEveryRoleHasItsMembers(t *testing.T) {
 	}
 }
 
+// RFC 5646 (BCP 47), section 2.1: also with an extension, a private part, or a script; the
+// appendix's examples. One that is not spoken here is English, not a fault.
+func TestALocaleIsAnyLanguageTag(t *testing.T) {
+	for tag, want := range map[string]bool{
+		"en": true, "nb": true, "de-AT": true, "zh-Hant-TW": true, "sl-rozaj-biske-1994": true, "de-CH-1901": true, "es-419": true, "hsb": true,
+		"de-DE-u-co-phonebk": true, "en-US-x-twain": true, "az-Arab-x-AZE-derbend": true, "en-a-bbb-x-a-ccc": true, "FI": true,
+		"": true, "fi_FI": false, "f": false, "en-": false, "-en": false, "en--GB": false, "de-abcdefghi": false, "en<b>": false, "e1": false,
+		"en\u0000": false, "*": false, "x-" + strings.Repeat("a-", 20) + "a": false,
+	} {
+		body, err := json.Marshal(map[string]string{"organization": "acme", "role": "org-admin", "locale": tag})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, faults := link.Decode(body, origins); (len(faults) == 0) != want {
+			t.Errorf("%q: %v", tag, faults)
+		}
+	}
+}
+
 func FuzzARequestIsFaultyOrKeepsTheRules(f *testing.F) {
 	f.Add([]byte(`{"organization":"acme","role":"user","user":"u","email":"a@b.example","locale":"fi","returnUrl":"https://app.example.com/x","expiresInMinutes":5}`))
 	f.Add([]byte(`{"organization":"acme","role":"entra-admin","expiresInMinutes":43200}`))

@@ -202,10 +202,10 @@ func (r *reader) zone(pointer string, to *string) {
 	*to = canonical
 }
 
-var locale = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}$`)
+var locale = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$`)
 
 func (r *reader) locale(pointer string, to *string) {
-	r.matched(pointer, to, locale.MatchString, "a language tag such as en, nb or de-AT")
+	r.matched(pointer, to, func(s string) bool { return len(s) <= 35 && locale.MatchString(s) }, "a language tag such as en, nb or de-AT")
 }
 
 var domain = regexp.MustCompile(`^(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]$`)

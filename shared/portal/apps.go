@@ -55,11 +55,14 @@ type account struct {
 	Paused            bool
 	Why               explanation
 	// Again begins a sign-in that would help; "" where none would.
-	Again       string
-	Choices     []startChoice
-	MayPause    bool
-	MayPrimary  bool
-	LastRefresh time.Time
+	Again      string
+	Choices    []startChoice
+	MayPause   bool
+	MayPrimary bool
+	// MayDisconnect: without it the administrator's consent is enough, and bookings would
+	// come all the same.
+	MayDisconnect bool
+	LastRefresh   time.Time
 	// Calendars leads to the choice of calendars, "" where there is none; Read are the
 	// names of those that are read, none for the account's own one.
 	Calendars string
@@ -144,7 +147,7 @@ func (v *visit) unfinished(ctx context.Context, d *appsPage) error {
 func (v *visit) account(c connection.Connection) account {
 	a := account{ID: c.ID.String(), Name: c.Account.Name, Mailbox: c.Mailbox, State: string(c.State), Since: c.Since, Direction: string(c.Direction),
 		Seen: seen(v.org, choice{c.Direction, c.Scope}), Primary: c.Primary, Writes: c.Writes(), Paused: c.Direction == connection.None,
-		Why: v.explain(c), LastRefresh: c.LastRefresh}
+		Why: v.explain(c), LastRefresh: c.LastRefresh, MayDisconnect: c.Delegated}
 	if a.Name == "" {
 		a.Name = c.Email
 	}
@@ -179,6 +182,9 @@ func (v *visit) askDisconnect(ctx context.Context, id string) Answer {
 	c, bad := v.own(ctx, id)
 	if bad != nil {
 		return *bad
+	}
+	if !c.Delegated {
+		return v.trouble(badChoice)
 	}
 	return v.page(http.StatusOK, "disconnect", disconnectPage{ID: id, Name: c.Account.Name, Home: v.portal.path(pageApps, v.session.ID)})
 }
@@ -250,6 +256,9 @@ func (p *Portal) disconnectApp(ctx context.Context, v *visit) Answer {
 			return v.done("disconnected")
 		}
 		return *bad
+	}
+	if !c.Delegated {
+		return v.trouble(badChoice)
 	}
 	err := p.deps.Connections.Disconnect(ctx, v.session.Organization, c.ID, v.isOwn)
 	if err != nil && !errors.Is(err, state.ErrNotFound) {

@@ -86,8 +86,8 @@ func (v *visit) arrive(ctx context.Context, f state.Flow, j journey, s secrets, 
 	if err != nil {
 		return v.notRedeemed(ctx, f, j, err)
 	}
-	j.Account = connection.Account{Tenant: in.Tenant, ObjectID: in.ObjectID, Name: in.UserName}
-	j.Name, j.Granted = in.Name, in.Granted
+	j.Account = connection.Account{Tenant: in.Tenant, ObjectID: in.ObjectID, Name: plain(in.UserName)}
+	j.Name, j.Granted = plain(in.Name), in.Granted
 	if j.Tenant != identity.Organizations && in.Tenant != j.Tenant {
 		return v.conclude(ctx, f, j, endOtherTenant)
 	}

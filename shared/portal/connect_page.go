@@ -126,7 +126,7 @@ func (v *visit) showQuestion(ctx context.Context, f state.Flow, j journey) Answe
 	case e != "":
 		return v.conclude(ctx, f, j, e)
 	}
-	d.Doubts, d.Person, d.Expected, d.Who = doubts, who.Name, who.Email, cmp.Or(who.Name, who.Email)
+	d.Doubts, d.Person, d.Expected, d.Who = doubts, plain(who.Name), plain(who.Email), cmp.Or(who.Name, who.Email)
 	if j.Cause != "" {
 		d.Cause = v.because(j.Cause)
 	}

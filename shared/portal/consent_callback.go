@@ -103,7 +103,7 @@ func (p *Portal) signedIn(ctx context.Context, v *visit, f state.Flow) Answer {
 	if err != nil {
 		return v.resume(ctx, f, d, err)
 	}
-	return p.offer(ctx, v, f, signer{Tenant: who.Tenant, Name: who.Name, UserName: who.UserName, Wids: who.Wids})
+	return p.offer(ctx, v, f, signer{Tenant: who.Tenant, Name: plain(who.Name), UserName: plain(who.UserName), Wids: who.Wids})
 }
 
 // callbackError is the error that Microsoft sent the browser back with; nil for none.

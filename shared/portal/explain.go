@@ -78,7 +78,10 @@ func codeOf(number int) graph.Code {
 // calendar it is, else those of package reason.
 func (v *visit) because(name string) explanation {
 	e, ok := reason.Find(name)
-	if !ok {
+	switch {
+	case name == string(connection.Unreachable): // a state without a reason of its own
+		return explanation{What: v.say("why.unreachable.what"), Next: v.say("why.unreachable.next"), Owner: reason.EntraAdmin}
+	case !ok:
 		return explanation{What: v.say("why.unknown.what"), Next: v.say("why.unknown.next"), Owner: reason.Operator, Code: name}
 	}
 	out := explanation{What: e.Sentence, Next: e.Next, Owner: e.Owner}

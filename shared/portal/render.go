@@ -80,12 +80,12 @@ func (v *visit) page(status int, name string, data any) Answer {
 
 // words are the placeholders that every text may use, and those of pairs.
 func (v *visit) words(pairs []string) map[string]string {
-	w := map[string]string{"organization": cmp.Or(v.org.DisplayName, v.org.ID), "product": v.productName()}
+	w := map[string]string{"organization": cmp.Or(v.organizationName(), v.lang.text("organization.unnamed", nil)), "product": v.productName()}
 	for name, word := range glossary {
 		w[name] = v.lang.text(word.key, nil)
 	}
 	for i := 0; i+1 < len(pairs); i += 2 {
-		w[pairs[i]] = pairs[i+1]
+		w[pairs[i]] = apart(pairs[i+1])
 	}
 	return w
 }
@@ -93,8 +93,11 @@ func (v *visit) words(pairs []string) map[string]string {
 // productName is the booking product's, as people know it; a word for it where the
 // organisation names none.
 func (v *visit) productName() string {
-	return cmp.Or(v.org.Product.Name, v.lang.text("product.unnamed", nil))
+	return cmp.Or(apart(v.org.Product.Name), v.lang.text("product.unnamed", nil))
 }
+
+// organizationName is the organisation's; "" on a page that is about none.
+func (v *visit) organizationName() string { return apart(cmp.Or(v.org.DisplayName, v.org.ID)) }
 
 // T is the text of a key; pairs are name, value, … of its placeholders.
 func (d document) T(key string, pairs ...string) string {
@@ -125,7 +128,7 @@ func (d document) Lang() string { return d.visit.lang.tag }
 func (d document) Product() string { return d.visit.productName() }
 
 // Organization is the organisation's name; "" on a page that is about none.
-func (d document) Organization() string { return cmp.Or(d.visit.org.DisplayName, d.visit.org.ID) }
+func (d document) Organization() string { return d.visit.organizationName() }
 
 // Asset is the path of a file of assets.
 func (d document) Asset(name string) string {
@@ -157,6 +160,12 @@ func (d document) When(t time.Time) string { return d.visit.when(t) }
 
 // Clock is the time of day of an instant.
 func (d document) Clock(t time.Time) string { return t.In(d.visit.zone()).Format("15:04") }
+
+// Today reports whether an instant is of the day that it is for people of the organisation.
+func (d document) Today(t time.Time) bool {
+	zone := d.visit.zone()
+	return t.In(zone).Format(time.DateOnly) == d.visit.now.In(zone).Format(time.DateOnly)
+}
 
 // Stamp is an instant for machines (the datetime of a time element).
 func (d document) Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

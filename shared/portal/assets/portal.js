@@ -30,7 +30,7 @@
           if (next && next.textContent !== part.textContent && !part.contains(document.activeElement)) part.replaceChildren(...next.childNodes);
         }
       } catch {
-        return;
+        // The network was away for a moment, or the session is over: the next round tells.
       }
     }
     setTimeout(again, 10000);
