@@ -47,6 +47,7 @@ import (
 //	POST   /sim/entra/id-tokens {"spoil"}: what is wrong with id tokens (entra.Spoil)
 //	POST   /sim/entra/app       {tenant, app, disabled, assigned, revoke}
 //	POST   /sim/shares          {tenant, owner, with, as}: as is reader, editor, nobody
+//	POST   /sim/calendars       {tenant, user, name, color}: another calendar of a mailbox, answers {"id"}
 //	POST   /sim/import          the body is a calendar file, imported in ?tenant=&user=
 //
 // docs/simulator.md shows them at work.

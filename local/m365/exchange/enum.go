@@ -17,6 +17,9 @@ func members(enum string) []string {
 	switch enum {
 	case "freeBusyStatus":
 		return []string{"unknown", "free", "tentative", "busy", "oof", "workingElsewhere"}
+	case "calendarColor":
+		return []string{"auto", "lightBlue", "lightGreen", "lightOrange", "lightGray", "lightYellow", "lightTeal", "lightPink",
+			"lightBrown", "lightRed", "maxColor"}
 	case "sensitivity":
 		return []string{"normal", "personal", "private", "confidential"}
 	case "importance":
