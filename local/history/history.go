@@ -37,6 +37,7 @@ type history struct {
 	strange  map[string]string // event id to change key, of events that are not ours
 	email    map[string]string // of each user, now
 	closed   bool              // whether eligibility changed at some time
+	probed   bool              // whether some have connections by probe, where nobody signs in
 	accounts map[string][]world.Account
 	dead     map[string]graph.Fate // of accounts by address: why they give no token
 }
@@ -91,7 +92,8 @@ func newHistory(t *rapid.T, w *world.World) *history {
 	h := &history{T: t, w: w, sent: map[string]*revision{}, faults: rapid.IntRange(0, 8).Draw(t, "faults"),
 		deleted: map[string]bool{}, notes: map[string]string{}, strange: map[string]string{},
 		email: map[string]string{}, accounts: map[string][]world.Account{}, dead: map[string]graph.Fate{}}
-	h.closed = h.signIn() // nobody has, yet
+	h.probed = !h.signIn() && rapid.IntRange(0, 2).Draw(t, "connections by probe") == 0
+	h.closed = h.signIn() || h.probed // nobody has, yet
 	for _, user := range h.users() {
 		h.addAccounts(user)
 		h.email[user] = user + "@acme.example"
@@ -110,10 +112,12 @@ func (h *history) bookings() []string { return []string{"b1", "b2", "b3"} }
 func (h *history) act() {
 	kinds := []string{world.Intake, world.Write, world.Write, world.Write, world.Task, world.Dead, world.DeadWakeup}
 	most := 99
-	if h.signIn() {
+	if h.signIn() || h.probed {
 		most = 119
 	}
 	switch n := rapid.IntRange(0, most).Draw(h.T, "act"); {
+	case n > 99 && h.probed:
+		h.probe()
 	case n > 99:
 		h.account()
 	case n < 8:
@@ -363,6 +367,9 @@ func (h *history) open() {
 	}
 	if h.signIn() {
 		h.openAccounts()
+	}
+	if h.probed {
+		h.openProbed()
 	}
 	h.settle()
 	for range 2 {

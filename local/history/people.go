@@ -81,10 +81,7 @@ func (h *history) account() {
 		h.primary(c)
 	case 8:
 		d := rapid.SampledFrom([]connection.Direction{connection.Up, connection.Both, connection.Down, connection.None}).Draw(h.T, "turn")
-		h.Logf("%s is turned to %s", c.Email, d)
-		if _, err := h.w.Engine().ChangeConnection(context.Background(), world.Organization, c.ID, engine.ConnectionChange{Direction: &d}, nil); err != nil {
-			h.Fatal(err)
-		}
+		h.turn(c, d)
 	case 9:
 		if h.renamed(user, c) {
 			return // its earlier names would be forgotten, and looks at them wait until bookings are over
@@ -256,15 +253,15 @@ func (h *history) isOurs(booking, user string, e exchange.Event) bool {
 
 // target is the mailbox in which somebody's events live now.
 func (h *history) target(user string) string {
-	if !h.signIn() {
-		return h.lane(user).Address
-	}
 	for _, c := range h.connections(user) {
 		if c.Primary {
 			return c.Mailbox
 		}
 	}
-	return ""
+	if h.signIn() {
+		return ""
+	}
+	return h.lane(user).Address
 }
 
 // checkReach sees that nobody's mailbox was called but those of the accounts (I7).

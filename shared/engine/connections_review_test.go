@@ -505,3 +505,31 @@ func TestAProbeRightAfterConsentIsNoVerdict(t *testing.T) {
 		t.Errorf("later: %v, %s", got, got.Reason)
 	}
 }
+
+// A look that was ordered under an old address is taken under the new one, and ends.
+func TestALookEndsThoughItsMailboxWasRenamed(t *testing.T) {
+	w := delegated(t)
+	old := ainos(w)
+	sign(t, w, "aino", old, connection.Up)
+	send(t, w, bookingOf(t, "b", 1, nil))
+	take(t, w)
+	k := begin(t, w, world.Write)
+	until(t, w, k, "graph create")
+	w.Step(k, world.Kill)
+	send(t, w, bookingOf(t, "b", 2, map[string]any{"status": "cancelled"}))
+	take(t, w)
+	k = begin(t, w, world.Write)
+	for len(w.Workers) > 0 {
+		w.Step(k, world.Go)
+	}
+	if look := rowOf(t, w, "b", "aino").Look; len(look.Homes) != 1 {
+		t.Fatalf("the look names %v", look.Homes)
+	}
+	if _, err := w.Connect(t.Context(), "aino", marry(t, w, old), connection.Up); err != nil {
+		t.Fatal(err)
+	}
+	pass(t, w)
+	if look := rowOf(t, w, "b", "aino").Look; look.Nonce != "" {
+		t.Errorf("a look stands: %+v", look)
+	}
+}

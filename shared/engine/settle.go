@@ -118,7 +118,7 @@ func (s *slot) owed() []state.Owed {
 // resultOf is the row as it is to be after the slot's attempt, counted from the
 // row as it is stored now.
 func (t *turn) resultOf(s *slot) state.Update {
-	u := state.Update{Before: s.stored, After: s.stored}
+	u := state.Update{Before: s.stored, After: t.reach.renamed(s.stored)}
 	if s.fate == done {
 		u.After.Looked = s.row.Looked
 	}
