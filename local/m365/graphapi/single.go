@@ -163,7 +163,8 @@ func (a *API) permitted(r *request, route Route, mailbox string) error {
 	if !r.caller.appOnly() && !r.caller.is(mailbox) {
 		return a.shared(r, mailbox, want)
 	}
-	if !r.caller.may(want) {
+	byExchange := r.caller.appOnly() && a.store.InScope(r.caller.Tenant, r.caller.App, mailbox)
+	if !r.caller.may(want) && !byExchange {
 		return denied()
 	}
 	return a.absent(r, route)
