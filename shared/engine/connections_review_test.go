@@ -533,3 +533,29 @@ func TestALookEndsThoughItsMailboxWasRenamed(t *testing.T) {
 		t.Errorf("a look stands: %+v", look)
 	}
 }
+
+// A credential that is mended and breaks again within the hour is another incident:
+// with the id of the first its alert would be dropped as a repeat.
+func TestAnIncidentThatComesBackIsToldAgain(t *testing.T) {
+	r := newRig(t, "travel")
+	c := r.connect("aino", "work", connection.Up)
+	body := []byte(fmt.Sprintf(`{"v":1,"op":"keepalive","organization":"acme","connection":%q}`, c.ID))
+	for range 2 {
+		r.refusals[c.ID] = secret
+		r.fail(c, secret)
+		r.fail(c, secret)
+		r.now = r.now.Add(10 * time.Minute)
+		r.refusals[c.ID] = nil
+		if err := r.engine().Task(t.Context(), queue.Message{ID: key.Random(), Body: body}); err != nil {
+			t.Fatal(err)
+		}
+		r.now = r.now.Add(5 * time.Minute)
+	}
+	told := ""
+	for _, a := range r.told("calbridge.alert.v1") {
+		told += a.Data.State + " "
+	}
+	if told != "raised over raised over " {
+		t.Errorf("told: %s", told)
+	}
+}

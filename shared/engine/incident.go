@@ -38,7 +38,8 @@ func credentialIncident(failure *graph.Error) incident {
 }
 
 // raise alerts of an incident unless that was done. The alert goes first: a kill after
-// it gives the same one again.
+// it, and others who see the same at the same time, give the same one again; the minute
+// tells it from one that comes back.
 func (e *Engine) raise(ctx context.Context, x incident) error {
 	now := e.now().UTC()
 	known, err := e.incidents.Get(ctx, x.code)
@@ -52,7 +53,7 @@ func (e *Engine) raise(ctx context.Context, x incident) error {
 		return err
 	}
 	alert := outboundAlert(x.code, "raised", x.text)
-	alert.ID = key.UUID(fmt.Sprintf("alert/%s/%s/raised", x.code, now.Truncate(time.Hour).Format(time.RFC3339)))
+	alert.ID = key.UUID(fmt.Sprintf("alert/%s/%s/raised", x.code, now.Truncate(time.Minute).Format(time.RFC3339)))
 	if err := e.send(ctx, queue.Changes, message(alert.Event(e.origin("")))); err != nil {
 		return err
 	}
