@@ -9,6 +9,7 @@ import (
 
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/reason"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -124,7 +125,7 @@ func (v *visit) failure(d detail) *explanation {
 	e := explanation{Code: d.Cause, Correlation: d.Correlation}
 	number, err := strconv.Atoi(d.Cause)
 	if key := "refusal." + d.Cause; v.lang.has(key + ".what") {
-		e.What, e.Next = v.say(key+".what"), v.say(key+".next")
+		e.What, e.Next, e.Owner = v.say(key+".what"), v.say(key+".next"), reason.User
 		return &e
 	}
 	row := codeOf(number)
@@ -133,7 +134,7 @@ func (v *visit) failure(d detail) *explanation {
 	}
 	e.What, e.Next, e.Owner = row.Sentence, row.Next, row.Owner
 	if e.What == "" {
-		e.What, e.Next = v.say("refusal.other.what"), v.say("refusal.other.next")
+		e.What, e.Next, e.Owner = v.say("refusal.other.what"), v.say("refusal.other.next"), reason.User
 	}
 	if err == nil {
 		e.Code = "AADSTS" + d.Cause
@@ -152,7 +153,10 @@ func (p *Portal) showConsent(ctx context.Context, v *visit, f state.Flow) Answer
 	case f.Step == stepDone:
 		o.Name, o.Bad = "consent."+f.Outcome, outcome(f.Outcome).failed()
 		if o.Bad {
-			o.Cause, o.Link, o.LinkText = v.failure(d), p.home(state.EntraAdmin, f.Session), "outcome.again"
+			o.Cause = v.failure(d)
+		}
+		if o.Bad && f.Outcome != string(organization.BoundElsewhere) { // whose link is over
+			o.Link, o.LinkText = p.home(state.EntraAdmin, f.Session), "outcome.again"
 		}
 		if f.Outcome == string(organization.Bound) || f.Outcome == string(organization.Allowed) {
 			p.bound(v, f, d, &o)

@@ -121,6 +121,9 @@ func (d document) Join(words []string) string { return strings.Join(words, ", ")
 // Ask is why a person is asked for a permission, by its short name.
 func (d document) Ask(permission string) string { return d.T("ask." + strings.ToLower(permission)) }
 
+// Apart is a name that somebody else wrote, as it stands in a text.
+func (d document) Apart(name string) string { return apart(name) }
+
 // Lang is the page's language.
 func (d document) Lang() string { return d.visit.lang.tag }
 
@@ -160,6 +163,14 @@ func (d document) When(t time.Time) string { return d.visit.when(t) }
 
 // Clock is the time of day of an instant.
 func (d document) Clock(t time.Time) string { return t.In(d.visit.zone()).Format("15:04") }
+
+// Moment is Clock of an instant of today, else When.
+func (d document) Moment(t time.Time) string {
+	if d.Today(t) {
+		return d.Clock(t)
+	}
+	return d.When(t)
+}
 
 // Today reports whether an instant is of the day that it is for people of the organisation.
 func (d document) Today(t time.Time) bool {

@@ -1,13 +1,16 @@
 package portal
 
 import (
+	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
+	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/link"
 	"github.com/calbridge/calbridge/shared/reason"
@@ -69,8 +72,8 @@ func TestANameTurnsNoTextAroundIt(t *testing.T) {
 	at := admin.press(admin.enter(s.link(state.EntraAdmin, func(r *link.Request) { r.Organization = "other" })), "Continue to Microsoft").away("adminconsent")
 	eero := adminOf(contoso)
 	eero.Name = "\u202eEero\u2069 Admin"
-	admin.signs(admin.back(url.Values{"admin_consent": {"True"}, "tenant": {contoso}, "state": {at.Get("state")}}), eero).says("Eero Admin")
-	for _, page := range []shown{apps, p} {
+	q := admin.signs(admin.back(url.Values{"admin_consent": {"True"}, "tenant": {contoso}, "state": {at.Get("state")}}), eero).says("Eero Admin")
+	for _, page := range []shown{apps, p, q} {
 		if strings.ContainsAny(string(page.Body), "\u202a\u202b\u202c\u202d\u202e\u2066\u2067") {
 			t.Errorf("%s holds a character that turns text", page.path)
 		}
@@ -110,4 +113,90 @@ func TestAnAttemptOfYesterdayIsNotShownAsOneOfToday(t *testing.T) {
 	b.get("/api/portal/attempt/" + q.Get("state")[:26]).says("It was started at 14:05 and")
 	s.now = s.now.Add(6 * time.Hour)
 	b.get("/api/portal/attempt/" + q.Get("state")[:26]).says("It was started on 21 November 2026, 14:05 (Europe/Helsinki) and")
+}
+
+// Names of Microsoft's own buttons and pages come from the glossary (identity.md section
+// 5): a text that had them in it would keep an old name, and a translator would invent one.
+func TestNoTextHasAWordOfMicrosoftsThatTheGlossaryHas(t *testing.T) {
+	texts, err := readTexts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	en := texts.languages[english]
+	for _, key := range en.keys() {
+		if strings.HasPrefix(key, "microsoft.") {
+			continue
+		}
+		for name, word := range glossary {
+			if said := en.text(word.key, nil); said != "Accept" && said != "Cancel" && strings.Contains(en.texts[key], said) {
+				t.Errorf("%s says %q instead of {%s}", key, said, name)
+			}
+		}
+	}
+}
+
+// Whoever reads why Microsoft refused also reads who mends it.
+func TestARefusalOfMicrosoftsNamesWhoMendsIt(t *testing.T) {
+	s := newSite(t)
+	v := s.portal.visit(mustRequest(t, "/api/portal"))
+	causes := []string{"wrong-tenant", "consumer-account", "keys-unreachable", "other", "something-new", "access_denied", "99999"}
+	for _, row := range graph.Codes() {
+		if row.Source == graph.FromEntra && row.AADSTS != 0 {
+			causes = append(causes, strconv.Itoa(row.AADSTS))
+		}
+	}
+	for _, cause := range causes {
+		if e := v.failure(detail{Cause: cause}); e == nil || e.What == "" || e.Next == "" || e.Owner == "" {
+			t.Errorf("%s: %+v", cause, e)
+		}
+	}
+	b := s.browser()
+	q := b.press(b.enter(s.link(state.EntraAdmin, nil)), "Continue to Microsoft").away("adminconsent")
+	p := b.back(url.Values{"error": {"access_denied"}, "error_description": {"AADSTS65004: no"}, "state": {q.Get("state")}})
+	p.is(200, "Microsoft did not record a consent").says("This is for an administrator of your Microsoft 365 to do.")
+}
+
+// The link of an organisation that is connected elsewhere is over: a button that leads to it
+// would lead nowhere.
+func TestWhereTheOrganisationIsConnectedElsewhereNoButtonLeadsToALinkThatIsOver(t *testing.T) {
+	s := newSite(t)
+	s.prove(t)
+	b := s.browser()
+	at := b.consented(contoso)
+	s.bound(t, "acme", fabrikam)
+	p := b.signs(at, adminOf(contoso)).is(200, "The organisation is connected with another Microsoft 365").saysNot("Back to the start")
+	if p.Status != http.StatusOK {
+		t.Error(p.Status)
+	}
+}
+
+// R4: "started 14:05, not finished" would be of today, for ever.
+func TestTheSetUpPageSaysTheDayOfAnAttemptThatWasNotFinished(t *testing.T) {
+	s := newSite(t)
+	b := s.browser()
+	setup := b.enter(s.link(state.OrgAdmin, nil))
+	b.press(b.enter(s.link(state.EntraAdmin, nil)), "Continue to Microsoft").away("adminconsent")
+	s.now = s.now.Add(time.Hour)
+	b.get(setup.path).says("Started 14:05, not finished")
+	s.now = s.now.Add(6 * 24 * time.Hour)
+	b.get(b.enter(s.link(state.OrgAdmin, nil)).path).says("Started 21 November 2026, 14:05 (Europe/Helsinki), not finished")
+}
+
+// The four steps with their live state: what another person does shows on the page that is
+// open, in every step.
+func TestEveryStepOfTheSetUpPageIsReadAgain(t *testing.T) {
+	s := newSite(t)
+	p := s.browser().enter(s.link(state.OrgAdmin, nil))
+	live := map[string]bool{}
+	for n := range p.doc.Descendants() {
+		if _, ok := attr(n, "data-live"); ok {
+			id, _ := attr(n, "id")
+			live[id] = true
+		}
+	}
+	for _, id := range []string{"live-link", "live-consent", "live-own", "live-sync", "live-people"} {
+		if !live[id] {
+			t.Errorf("%s is not read again", id)
+		}
+	}
 }
