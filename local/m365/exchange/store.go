@@ -51,6 +51,8 @@ type tenant struct {
 	id    string
 	users map[string]*mailbox // by every name, lower case
 	order []*mailbox
+	// scopes are the object ids that RBAC lets an application into, by its client id.
+	scopes map[string][]string
 }
 
 // User is someone in a tenant's directory.
