@@ -5,7 +5,7 @@
 //
 // A [Person] has their own cookies, as a private window has. They find things as
 // people do: a button or link by its words, a field by its label. Each step waits,
-// for at most ten seconds, until what it names is there; nothing sleeps.
+// for at most [patience], until what it names is there; nothing sleeps.
 //
 // # What is checked on the way
 //
@@ -33,8 +33,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long a step waits for what it names.
-const patience = 10 * time.Second
+// patience is how long a step waits for what it names. It is long, so that a busy
+// machine fails no test; who succeeds waits for nothing.
+const patience = 30 * time.Second
+
+// The window, in pixels.
+const width, height = 1000, 900
 
 // Browser is one Chromium process.
 type Browser struct {
@@ -54,7 +58,7 @@ func Start(t testing.TB) *Browser {
 		t.Fatal(err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program), chromedp.WindowSize(1000, 900), chromedp.Flag("lang", "en"),
+		chromedp.ExecPath(program), chromedp.WindowSize(width, height), chromedp.Flag("lang", "en"),
 		chromedp.Flag("no-sandbox", os.Geteuid() == 0), // Chromium refuses to run as root without
 		chromedp.Flag("disable-dev-shm-usage", true))
 	allocator, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
@@ -120,7 +124,7 @@ func (p *Person) open(window bool) {
 	if err := chromedp.Run(ctx); err != nil { // not by do: what is attached here ends with the context given
 		p.t.Fatalf("open a tab: %v", err)
 	}
-	p.do("set the tab up", chromedp.EmulateViewport(1000, 900), log.Enable(), runtime.Enable())
+	p.do("set the tab up", chromedp.EmulateViewport(width, height), log.Enable(), runtime.Enable())
 }
 
 // run makes a call to the browser itself.

@@ -49,16 +49,21 @@ func (p *Person) Tick(label string) {
 	p.do(fmt.Sprintf("tick %q", label), chromedp.Click(`//label[contains(normalize-space(.), `+quoted(label)+`)]`, chromedp.BySearch, chromedp.NodeVisible))
 }
 
-// Sees waits until the page shows a text, whatever page that is by then.
+// Sees waits until a page that has been loaded whole, with its style, shows a text, whatever
+// page that is by then.
 func (p *Person) Sees(text string) {
 	p.t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for end := time.Now().Add(patience); !p.Shows(text); <-ticker.C {
+	for end := time.Now().Add(patience); !p.Shows(text) || !p.loaded(); <-ticker.C {
 		if time.Now().After(end) {
 			p.t.Fatalf("%q is not there after %v, at %s, where it says:\n%s", text, patience, p.where(), p.words())
 		}
 	}
+}
+
+func (p *Person) loaded() (complete bool) {
+	return p.try(chromedp.Evaluate(`document.readyState === "complete"`, &complete)) == nil && complete
 }
 
 // Shows reports whether the page shows a text at this moment.
@@ -110,6 +115,19 @@ func (p *Person) Dark() {
 	p.do("darken", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
 }
 
+// Desktop undoes Phone and Dark.
+func (p *Person) Desktop() {
+	p.t.Helper()
+	p.do("widen the window", chromedp.EmulateViewport(width, height),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "light"}}))
+}
+
+// Width makes the window as wide as so many pixels.
+func (p *Person) Width(pixels int64) {
+	p.t.Helper()
+	p.do("change the window", chromedp.EmulateViewport(pixels, height))
+}
+
 // Accessible fails the test for each rule of axe-core that the page breaks.
 func (p *Person) Accessible() {
 	p.t.Helper()
@@ -137,6 +155,22 @@ func (p *Person) Picture(dir, name string) {
 	}
 	var picture []byte
 	p.do("take a picture", chromedp.FullScreenshot(&picture, 100))
+	p.keep(dir, name, picture)
+}
+
+// PictureOf keeps a picture of one element, by a CSS selector.
+func (p *Person) PictureOf(dir, name, selector string) {
+	p.t.Helper()
+	if dir == "" {
+		return
+	}
+	var picture []byte
+	p.do("take a picture of "+selector, chromedp.Screenshot(selector, &picture, chromedp.ByQuery))
+	p.keep(dir, name, picture)
+}
+
+func (p *Person) keep(dir, name string, picture []byte) {
+	p.t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644); err != nil {
 		p.t.Fatal(err)
 	}

@@ -3,16 +3,20 @@ package stories
 import (
 	"os"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/calbridge/calbridge/local/browser"
 )
 
-// somebody is a person with a browser, who looks at each page with axe-core.
+// somebody is a person with a browser, whose pages are looked at with axe-core.
 type somebody struct {
 	*browser.Person
 	t    testing.TB
-	seen map[string]bool // pages that axe-core saw, shared by everybody of a test
+	seen map[string]bool // pages that axe-core saw, shared by everybody of a test; nil looks at none
 }
 
 // crowd makes people.
@@ -52,16 +56,48 @@ func (c crowd) watch(p *browser.Person) *somebody {
 
 var ids = regexp.MustCompile(`[a-z2-7]{26}|[0-9a-f-]{36}`)
 
-// at waits for a page that says words, and has axe-core look at it if it did not yet.
+// look tells pages apart: by path, heading and what kinds of elements they have, but not
+// by words and ids.
+const look = `location.pathname + " " + (document.querySelector("h1") || {}).textContent + " " +
+	[...new Set([...document.querySelectorAll("main *")].map(e => e.tagName + "." + e.className + "." + (e.type || "")))].sort().join()`
+
+// at waits for a page that says words, and looks at it if nobody did yet.
 func (s *somebody) at(words string) {
 	s.t.Helper()
 	s.Sees(words)
-	var heading string
-	s.Evaluate(`location.pathname + " " + (document.querySelector("h1") || {}).textContent`, &heading)
-	heading = ids.ReplaceAllString(heading, "")
-	if !s.seen[heading] {
-		s.seen[heading] = true
-		s.Accessible()
+	if s.seen == nil {
+		return
+	}
+	var page string
+	s.Evaluate(look, &page)
+	if page = ids.ReplaceAllString(page, ""); !s.seen[page] {
+		s.seen[page] = true
+		s.inspect()
+	}
+}
+
+// inspect has axe-core look at a page on a desktop, and dark on a telephone of 320
+// pixels, where nothing may have to be scrolled sideways. The page may load nothing but
+// our own style, script and icon.
+func (s *somebody) inspect() {
+	s.t.Helper()
+	s.Accessible()
+	s.Phone()
+	s.Dark()
+	s.Accessible()
+	var wide []string
+	s.Evaluate(`document.documentElement.scrollWidth <= 320 ? [] : [...document.querySelectorAll("body *")]
+		.filter(e => e.getBoundingClientRect().right > 320).map(e => e.tagName + " " + e.textContent.slice(0, 40))`, &wide)
+	if len(wide) > 0 {
+		s.t.Errorf("%s at 320 pixels: too wide are %q", s.path(), wide)
+	}
+	s.Desktop()
+	var loaded []string
+	s.Evaluate(`performance.getEntriesByType("resource").map(e => e.name)`, &loaded)
+	for _, url := range loaded {
+		if own := strings.SplitAfter(s.URL(), "/api/")[0]; !strings.HasPrefix(url, own+"portal/") {
+			s.t.Errorf("%s loads %s", s.path(), url)
+		}
 	}
 }
 
@@ -72,13 +108,86 @@ func (s *somebody) does(button, words string) {
 	s.at(words)
 }
 
-// picture keeps a picture of the page if pictures are asked for.
-func (s *somebody) picture(name string) { s.Picture(os.Getenv("PICTURES"), name) }
-
 // signsIn picks an account at Entra's page.
 func (s *somebody) signsIn(principal string) {
 	s.t.Helper()
 	s.Sees("Pick an account")
 	s.Fill("Use another account", principal)
 	s.Press("Sign in")
+}
+
+// path is where the person is, without the origin and ids.
+func (s *somebody) path() string {
+	url := s.URL()
+	if i := strings.Index(url, "/api/"); i >= 0 {
+		url = url[i:]
+	}
+	return pathOf(url)
+}
+
+// tab moves the focus with the Tab key until it is on what has the words, and fails
+// where it cannot be seen on the way.
+func (s *somebody) tab(words string) {
+	s.t.Helper()
+	var been []string
+	for range 60 {
+		s.Key(kb.Tab)
+		var at struct {
+			Words   string
+			Visible bool
+			How     string
+		}
+		s.Evaluate(`(() => {
+			const e = document.activeElement, style = getComputedStyle(e), box = e.getBoundingClientRect();
+			const label = e.id && document.querySelector("label[for='" + e.id + "']") || e.closest("label");
+			if (e === document.body) return {visible: true};
+			return {words: [e.textContent, e.value, label && label.textContent].join(" ").replace(/\s+/g, " "),
+				how: [style.outline, box.x, box.y, box.width, box.height].join(" "), visible: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0 && box.width > 0 && box.bottom > 0};
+		})()`, &at)
+		if !at.Visible {
+			s.t.Errorf("%s: the focus on %q cannot be seen: %s", s.path(), at.Words, at.How)
+		}
+		if strings.Contains(at.Words, words) {
+			return
+		}
+		been = append(been, at.Words)
+	}
+	s.t.Fatalf("%s: Tab does not come to %q, but to %q", s.path(), words, slices.Compact(been))
+}
+
+// enters is does, with the keyboard alone.
+func (s *somebody) enters(button, words string) {
+	s.t.Helper()
+	s.tab(button)
+	s.Key(kb.Enter)
+	s.at(words)
+}
+
+// pictures are those that docs/ shows.
+var pictures = []string{"setup", "consent", "confirm", "connected", "doubt", "approval", "people", "mobile-dark"}
+
+// pictureWidth is how wide they are, in pixels.
+const pictureWidth = 760
+
+// picture keeps a picture of the page, or of the part with a selector, if pictures are
+// asked for (make pictures).
+func (s *somebody) picture(name, part string) {
+	s.t.Helper()
+	directory := os.Getenv("PICTURES")
+	if !slices.Contains(pictures, name) {
+		s.t.Errorf("no document shows %s.png", name)
+	}
+	if directory == "" {
+		return
+	}
+	if s.Width(pictureWidth); name == "mobile-dark" {
+		s.Phone()
+		s.Dark()
+	}
+	if part == "" {
+		s.Picture(directory, name)
+	} else {
+		s.PictureOf(directory, name, part)
+	}
+	s.Desktop()
 }
