@@ -76,3 +76,35 @@ func TestARefreshAsksForWhatWasGrantedByThatName(t *testing.T) {
 		}
 	}
 }
+
+// Who disconnects while a refresh is under way stays disconnected: the answer of Entra
+// comes too late to be kept.
+func TestADisconnectDuringARefreshIsNotUndone(t *testing.T) {
+	rows := state.NewConnections(tables.NewStore(time.Now).Direct())
+	c := connection.Connection{ID: key.Of("connection", "1"), Organization: "acme", User: "vera", Delegated: true, Created: created, SignedIn: created,
+		Account: connection.Account{Tenant: "11111111-1111-4111-8111-111111111111", ObjectID: "aaaaaaaa-aaaa-4aaa-8aaa-000000000001"}, Direction: connection.Up,
+		State: connection.Connected}
+	etag, err := rows.Put(t.Context(), c, []byte("sealed"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, ref := tokenRows{rows}, identity.Ref{Organization: "acme", Lane: key.Lane("acme", key.User, "vera"), Connection: c.ID}
+	before, err := store.Tokens(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.State = connection.Disconnected
+	if _, err := rows.Put(t.Context(), c, []byte{}, etag); err != nil {
+		t.Fatal(err)
+	}
+	save := identity.TokenSave{Sealed: []byte("renewed"), Refreshed: created.Add(time.Hour)}
+	if err := store.SaveTokens(t.Context(), ref, save, before.ETag); !errors.Is(err, identity.ErrConnectionChanged) {
+		t.Errorf("saved: %v", err)
+	}
+	if _, err := store.Tokens(t.Context(), ref); !errors.Is(err, identity.ErrNoConnection) {
+		t.Errorf("tokens of a disconnected connection: %v", err)
+	}
+	if row, err := rows.Get(t.Context(), "acme", c.ID); err != nil || len(row.Sealed) != 0 || row.State != connection.Disconnected {
+		t.Errorf("%s with %d sealed bytes, %v", row.State, len(row.Sealed), err)
+	}
+}
