@@ -75,7 +75,8 @@ func (d *decoder) fault(member, code, detail string, args ...any) {
 
 // Decode reads the body of POST links (identity.md section 1) and reports every
 // fault at once. origins are the allowed return origins, as browsers write them. An
-// unknown member is refused: a misspelt returnUrl would leave people nowhere to go.
+// unknown member is refused: a misspelt returnUrl would leave people nowhere to go; and
+// so is one that is there twice.
 // A member that is null is absent.
 func Decode(body []byte, origins []string) (Request, []problem.Fault) {
 	d := &decoder{}
@@ -127,6 +128,27 @@ func (d *decoder) root(body []byte) {
 		d.fault("", booking.CodeType, "The document must be an object.")
 	}
 	d.members = members
+	d.twice(body)
+}
+
+// twice reports members that are there more than once: which role or organisation is meant
+// is not for us to say. body is JSON.
+func (d *decoder) twice(body []byte) {
+	if d.members == nil {
+		return
+	}
+	reader := json.NewDecoder(bytes.NewReader(body))
+	_, _ = reader.Token() // the object's beginning; all of it was read before
+	seen := map[any]bool{}
+	for reader.More() {
+		name, _ := reader.Token()
+		if seen[name] {
+			d.fault(fmt.Sprint(name), booking.CodeDuplicate, "This member is there twice.")
+		}
+		seen[name] = true
+		var skipped json.RawMessage
+		_ = reader.Decode(&skipped)
+	}
 }
 
 // text reads a string of at most max characters, "" when it is absent.

@@ -67,6 +67,8 @@ func TestEveryRoleHasItsMembers(t *testing.T) {
 		`{"organization":"acme","role":"user","user":"u","locale":"fi_FI"}`:        "/locale format",
 		`{"organization":"acme","role":"user","user":"u","email":"a b@c.example"}`: "/email format",
 		`{"organization":"acme","role":"user","user":"u","":1,"a/b":2}`:            "/ unknown-member, /a~1b unknown-member",
+		`{"organization":"acme","role":"user","user":"u","role":"org-admin"}`:      "/role duplicate-member",
+		`{"organization":"acme","role":"org-admin","\u0072ole":"user"}`:            "/role duplicate-member",
 		`[]`:     " type",
 		`{`:      " syntax",
 		`{}{}`:   " syntax",
