@@ -76,8 +76,17 @@ type underway struct {
 	Offered *offered `json:"offered,omitempty"`
 	// Added are permissions that this version needs beyond those consented to.
 	Added []string `json:"added,omitempty"`
+	// Allowed are the tenants whose people may connect, of an organisation of any.
+	Allowed []allowed `json:"allowed,omitempty"`
 	// Proof is what a test of the limits came to that was just made.
 	Proof organization.ScopeProof `json:"proof,omitempty"`
+}
+
+// allowed is a tenant whose administrator consented for its people; it is bound to nothing.
+type allowed struct {
+	Tenant string    `json:"tenant"`
+	Domain string    `json:"domain,omitempty"`
+	At     time.Time `json:"at"`
 }
 
 // offered is a tenant whose administrator came back, and that waits for a decision.
@@ -113,6 +122,9 @@ func (v consentView) MarshalJSON() ([]byte, error) {
 
 func shown(id string, c engine.Consent) consentView {
 	view := consentView{Organization: id, state: c.State, underway: underway{Added: c.Added}}
+	for _, a := range c.State.Allowed {
+		view.Allowed = append(view.Allowed, allowed{a.Tenant, a.Domain, a.At})
+	}
 	if a := c.State.Attempt; a.ID != "" {
 		view.Attempt, view.StartedAt, view.Failed = a.ID, &a.Started, a.Failed
 		if a.Pending() {

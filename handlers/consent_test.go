@@ -109,3 +109,21 @@ func TestADecisionThatSaysNothingIsRefused(t *testing.T) {
 	}
 	w.problem(w.web("DELETE", "/api/organizations/acme/consent", "", ""), 404, "not-found")
 }
+
+// With accounts of any tenant each tenant's consent is its own people's.
+func TestTheTenantsThatAllowedItAreShown(t *testing.T) {
+	w := newWorld(t, 0, nil)
+	w.put("acme", `{"profile":"planning"}`)
+	r, err := w.consents().OfferConsent(t.Context(), "acme", engine.ConsentOffer{Attempt: attempt, Tenant: someTenant, Domain: "acme.example", Confirmed: true})
+	if err != nil || r.Outcome != organization.Allowed {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	got := object(t, w.web("GET", "/api/organizations/acme/consent", "", ""), 200)
+	all, _ := got["allowed"].([]any)
+	if len(all) != 1 || got["consent"] != "none" || got["tenant"] != nil {
+		t.Fatalf("got %v", got)
+	}
+	if one := all[0].(map[string]any); one["tenant"] != someTenant || one["domain"] != "acme.example" || one["at"] != "2026-11-21T09:00:00Z" {
+		t.Errorf("got %v", one)
+	}
+}

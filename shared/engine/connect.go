@@ -236,6 +236,9 @@ func (e *Engine) ConnectByProbe(ctx context.Context, organizationID, user, email
 		}
 		return fail(failure)
 	}
+	if err := e.consentProven(ctx, organizationID, organization.EvidenceProbe); err != nil {
+		return fail(err)
+	}
 	id, err := key.Parse(key.Random())
 	if err != nil {
 		return fail(err)

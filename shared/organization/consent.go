@@ -247,12 +247,16 @@ func (o Organization) DecideConsent(attempt string, approve bool, at time.Time) 
 // bindOffered makes the organisation its offer's tenant's. A consent that was
 // limited in Exchange is granted only when probes have shown the limits.
 func (o Organization) bindOffered(at time.Time) Organization {
-	offer := o.State.Attempt
+	offer, was := o.State.Attempt, o.State
 	s := &o.State // what else it says stays
 	s.Tenant, s.BoundBy, s.BoundAttempt, s.ConsentedAt = offer.Tenant, BoundByConsent, offer.ID, at.UTC().Truncate(time.Second)
 	s.Consent, s.Evidence, s.GrantedScopes, s.PermissionSet = ConsentGranted, EvidenceCallback, offer.Scopes, PermissionSet
 	s.Attempt, s.Doubt = Attempt{}, Doubt{}
-	if o.Consent == "scoped" {
+	switch {
+	case o.Consent != "scoped":
+	case was.Tenant == offer.Tenant && was.Consented(): // who signed in again changed nothing in Exchange
+		s.Consent, s.Evidence, s.GrantedScopes, s.PermissionSet, s.Doubt = was.Consent, was.Evidence, was.GrantedScopes, was.PermissionSet, was.Doubt
+	default:
 		s.Consent, s.Evidence, s.GrantedScopes, s.PermissionSet = ConsentStarted, "", nil, 0
 	}
 	return o

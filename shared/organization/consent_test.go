@@ -279,6 +279,11 @@ func TestAScopedConsentIsGrantedByItsProbes(t *testing.T) {
 	if next := o.Prove("probe", nil); next.State.Consented() {
 		t.Error("one probe granted a scoped consent")
 	}
+	proven, _ := o.ProveScope(read, refused, noon)
+	again, outcome := proven.OfferConsent(confirmed(acme, global), noon.Add(time.Hour))
+	if outcome != organization.Bound || again.State.Consent != "granted" || again.State.Evidence != "probe" {
+		t.Errorf("an administrator who signs in again: %s, %+v", outcome, again.State)
+	}
 }
 
 func TestEvidenceOnlyGrowsStronger(t *testing.T) {
@@ -326,6 +331,14 @@ func TestAnotherPermissionNeedsAnotherConsent(t *testing.T) {
 	next, err := o.Replace(organisation(t, `{"profile":"training"}`))
 	if err != nil || next.State.Consent != "consent-outdated" || next.State.Tenant != acme {
 		t.Errorf("another permission: %v, %+v", err, next.State)
+	}
+	wide, _ := organisation(t, `{"profile":"training","tenant":{"expected":"`+acme+`"}}`).OfferConsent(confirmed(acme, global), noon)
+	narrow, err := wide.Prove("probe", nil).Replace(organisation(t, `{"profile":"training","consent":"scoped"}`))
+	if err != nil || narrow.State.Consent != "consent-outdated" || narrow.State.Evidence != "" || !narrow.State.Consented() {
+		t.Errorf("limited in Exchange by now: %v, %+v", err, narrow.State)
+	}
+	if proven, proof := narrow.ProveScope(organization.ProbeRead, organization.ProbeRefused, noon); proof != organization.ScopeProven || proven.State.Consent != "granted" {
+		t.Errorf("%s, %+v", proof, proven.State)
 	}
 	byHand, _ := organisation(t, `{"profile":"travel"}`).Bind(acme, noon)
 	if next, err := byHand.Replace(organisation(t, `{"profile":"training"}`)); err != nil || next.State.Consent != "granted" {

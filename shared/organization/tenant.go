@@ -17,16 +17,18 @@ var (
 // Replace returns next, the settings of a PUT, with o's identity and state. The
 // tenant of a bound organisation cannot be changed by PUT (identity.md section
 // 2.6): settings that expect another one are ErrTenantBound. Another permission needs
-// another consent: what was consented to becomes consent-outdated. Of a binding by
-// hand the operator answers for that too.
+// another consent, and so does one that is limited in Exchange, or is not any more: what
+// was consented to becomes consent-outdated. Of a binding by hand the operator answers for
+// that too.
 func (o Organization) Replace(next Organization) (Organization, error) {
 	if o.State.Tenant != "" && IsGUID(next.ExpectedTenant) && next.ExpectedTenant != o.State.Tenant {
 		return o, ErrTenantBound
 	}
 	next.State = o.State
 	next.State.Removing = o.State.Removing && !next.Sync
-	if next.Permission != o.Permission && o.State.BoundBy == BoundByConsent {
-		next.State.PermissionSet = 0
+	other := next.Permission != o.Permission || next.Permission == Application && next.Consent != o.Consent
+	if other && o.State.BoundBy == BoundByConsent {
+		next.State.PermissionSet, next.State.Evidence = 0, ""
 		next = next.outdate()
 	}
 	return next.WithID(o.ID), nil

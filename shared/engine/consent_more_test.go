@@ -6,7 +6,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/world"
+	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/organization"
 )
 
@@ -63,5 +65,29 @@ func TestWhatATenantsPeopleWereAllowedIsInTheUnionOfItsNextConsent(t *testing.T)
 	// But it is nobody's second organisation there.
 	if r := o.offer("training", victim, global); r.Outcome != organization.Bound || r.Shared || len(r.Others) > 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// Whoever is connected by probe was read with the app's own token.
+func TestAConnectionByProbeIsEvidenceOfTheConsent(t *testing.T) {
+	w := newWorld(t, exchange.Switches{})
+	o, _ := organization.Decode([]byte(`{"profile":"training","sync":true,"tenant":{"expected":"` + world.Tenant + `"}}`))
+	o = o.WithID(world.Organization)
+	w.Org = &o
+	keepOrganization(t, w)
+	if _, err := w.Engine().OfferConsent(t.Context(), world.Organization, confirmedOffer(world.Tenant)); err != nil {
+		t.Fatal(err)
+	}
+	if s := readOrganization(t, w); s.Evidence != "callback" {
+		t.Fatalf("%+v", s)
+	}
+	if _, err := w.Engine().ConnectByProbe(t.Context(), world.Organization, "u-17", "nobody@acme.example", connection.Up); err == nil || readOrganization(t, w).Evidence != "callback" {
+		t.Errorf("nobody: %v, %+v", err, readOrganization(t, w))
+	}
+	if _, err := w.Engine().ConnectByProbe(t.Context(), world.Organization, "u-17", "aino@acme.example", connection.Up); err != nil {
+		t.Fatal(err)
+	}
+	if s := readOrganization(t, w); s.Evidence != "probe" {
+		t.Errorf("%+v", s)
 	}
 }
