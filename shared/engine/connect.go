@@ -236,7 +236,7 @@ func (e *Engine) ConnectByProbe(ctx context.Context, organizationID, user, email
 		}
 		return fail(failure)
 	}
-	if err := e.consentProven(ctx, organizationID, organization.EvidenceProbe); err != nil {
+	if err := e.consentProven(ctx, organizationID, org.State.Tenant, organization.EvidenceProbe); err != nil {
 		return fail(err)
 	}
 	id, err := key.Parse(key.Random())

@@ -49,7 +49,7 @@ func (e *Engine) ConnectionFailed(ctx context.Context, seen connection.Connectio
 
 // connectionRefreshed takes that a connection's token was renewed.
 func (e *Engine) connectionRefreshed(ctx context.Context, seen connection.Connection) error {
-	if err := e.consentProven(ctx, seen.Organization, ""); err != nil {
+	if err := e.consentProven(ctx, seen.Organization, seen.Account.Tenant, ""); err != nil {
 		return err
 	}
 	if seen.State != connection.BlockedByPolicy && seen.Failing.IsZero() && seen.Warned == 0 {

@@ -9,7 +9,9 @@ import (
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/world"
 	"github.com/calbridge/calbridge/shared/connection"
+	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/queue"
 )
 
 func TestASecondTenantsConsentOfAnOrganisationOfAnyIsKeptAndBindsNothing(t *testing.T) {
@@ -88,6 +90,43 @@ func TestAConnectionByProbeIsEvidenceOfTheConsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s := readOrganization(t, w); s.Evidence != "probe" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// "No success since" is a success in the tenant whose consent is in doubt.
+func TestAnotherTenantsTokenSaysNothingOfTheConsent(t *testing.T) {
+	w := newWorld(t, exchange.Switches{})
+	w.Delegate("any")
+	keepOrganization(t, w)
+	required := graph.ClassifyToken("invalid_grant/consent_required", []int{65001}, 400)
+	failing := func(user string) connection.Connection {
+		t.Helper()
+		c, err := w.Connect(t.Context(), user, w.AddAccount(world.Tenant, user+"-2@acme.example"), connection.Both)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Engine().ConnectionFailed(t.Context(), c, required); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	failing("aino")
+	other, err := w.Connect(t.Context(), "zoe", w.AddAccount(victim, "zoe@globex.example"), connection.Both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := readOrganization(t, w)
+	renewal := `{"v":1,"op":"keepalive","organization":"` + world.Organization + `","connection":"` + other.ID.String() + `","cause":"test"}`
+	if err := w.Engine().Task(t.Context(), queue.Message{ID: "1", Body: []byte(renewal)}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, readOrganization(t, w)); diff != "" || before.Doubt.IsZero() {
+		t.Errorf("another tenant's token took the doubt away: %s", diff)
+	}
+	failing("bert")
+	failing("chie")
+	if s := readOrganization(t, w); s.Consent != "consent-missing" {
 		t.Errorf("%+v", s)
 	}
 }

@@ -137,12 +137,13 @@ func (e *Engine) consentWorked(ctx context.Context, org organization.Organizatio
 	return ignoreGone(err)
 }
 
-// consentProven takes that a token was made, or a mailbox was read, just now: the
-// consent is there. evidence is "" where that is no evidence of more.
-func (e *Engine) consentProven(ctx context.Context, id, evidence string) error {
+// consentProven takes that a token was made in a tenant, or a mailbox of it was read, just
+// now: the consent is there, if it is that tenant's. evidence is "" where that is no
+// evidence of more.
+func (e *Engine) consentProven(ctx context.Context, id, tenant, evidence string) error {
 	org, err := e.orgs.Organization(ctx, id)
-	if err != nil {
-		return ignoreGone(err)
+	if err != nil || org.State.Tenant != tenant {
+		return ignoreGone(err) // another tenant's token says nothing
 	}
 	prove := func(o organization.Organization) organization.Organization { return o.Prove(evidence, nil) }
 	if org.State.BoundBy != organization.BoundByConsent {

@@ -200,7 +200,7 @@ func (e *Engine) probe(ctx context.Context, org organization.Organization, lane 
 	defer cancel()
 	_, err = e.calendar.Mailbox(call, graph.AppAccess(org.State.Tenant), address)
 	if err == nil {
-		if err := e.consentProven(ctx, org.ID, organization.EvidenceProbe); err != nil {
+		if err := e.consentProven(ctx, org.ID, org.State.Tenant, organization.EvidenceProbe); err != nil {
 			return err
 		}
 		return e.backfillLane(ctx, org, lane, false)
