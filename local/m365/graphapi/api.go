@@ -16,6 +16,7 @@ import (
 	"github.com/calbridge/calbridge/local/m365/changes"
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/m365/faults"
+	"github.com/calbridge/calbridge/local/m365/notify"
 )
 
 // Options of an API. The zero value is Graph at zero latency.
@@ -36,6 +37,8 @@ type Options struct {
 	ListsNeedRead bool
 	// Changes are the sync states of calendarView/delta; fresh ones when nil.
 	Changes *changes.Tracker
+	// Hub keeps the subscriptions; one that posts over HTTP when nil.
+	Hub *notify.Hub
 	// Latency is how long each request to a mailbox takes, in real time; nil: none.
 	Latency func() time.Duration
 	// Sleep waits for real time or the end of ctx; nil: a timer.
@@ -78,6 +81,9 @@ func New(store *exchange.Store, tokens Tokens, now func() time.Time, opt *Option
 	if o.Changes == nil {
 		o.Changes = changes.New(store, now)
 	}
+	if o.Hub == nil {
+		o.Hub = notify.New(store, now, notify.OverHTTP(nil), nil)
+	}
 	l := o.Limits.documented()
 	return &API{
 		store: store, tokens: tokens, now: now, opt: o,
@@ -112,6 +118,9 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // Changes returns the sync states, whose switches may be changed.
 func (a *API) Changes() *changes.Tracker { return a.opt.Changes }
+
+// Hub returns the subscriptions and what is to be sent to them.
+func (a *API) Hub() *notify.Hub { return a.opt.Hub }
 
 // Faults returns the rules in force, to be changed.
 func (a *API) Faults() *faults.Set { return a.opt.Faults }

@@ -6,7 +6,8 @@
 // Below /v1.0: organization, users, me. For /me and /users/{object id or address}, in
 // every spelling of graph/contract.md section 1: the profile, calendar and calendars (read), events (create,
 // list, get, update, delete, permanentDelete, instances), each also below calendar,
-// calendars/{id} and calendarGroups/{id}/calendars/{id}; calendarView; $batch.
+// calendars/{id} and calendarGroups/{id}/calendars/{id}; calendarView and its delta; $batch;
+// subscriptions.
 // Every other path that Graph has is 501 NotImplemented, what no Graph has is 400.
 //
 // # Rules and their source
@@ -31,6 +32,11 @@
 //     others' calendars that are shared with the owner, under ids of the list, where the
 //     token has a .Shared permission; what lies below such an id is the owner's
 //     (sections 5 and 12). Ids of calendars are the same whatever Prefer says (10).
+//   - calendarView/delta: section 4, of which package changes has what is told, and this
+//     package the shapes, the options that are refused and the links. ReadBasic is enough.
+//   - subscriptions: section 6, of which package notify has all but the JSON and who may.
+//   - What is private is hidden from those who share a calendar and may not edit it (2.10).
+//   - Every look at a mailbox is counted (exchange.Store.Looks).
 //   - Ids are mutable ones unless Prefer asks for immutable ones (section 10).
 //
 // # Guessed or decided
@@ -47,6 +53,10 @@
 //     but neither one event nor calendarView (Options.BasicReads), and may not filter by an extended
 //     property.
 //   - Who is in the directory without a mailbox gets MailboxNotEnabledForRESTAPI.
+//   - A subscription takes Calendars.Read or ReadWrite, also to be renewed; a resource with
+//     a query, and resource data, are left out (501). So is events/delta, which is not to
+//     be relied on. creatorId of an app's subscription is the app's id.
+//   - A private event of another's is called "Private Appointment".
 //   - The calendar group in a path is not looked at.
 //   - The items of a $batch run one after the other, in an order drawn from the
 //     seed, unless latency or a slow fault is set; then four at a time. A late

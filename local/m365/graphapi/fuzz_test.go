@@ -137,3 +137,22 @@ func FuzzAppendString(f *testing.F) {
 		}
 	})
 }
+
+// Whatever is accepted as a subscription is shown as JSON, and nothing panics.
+func FuzzDecodeSubscription(f *testing.F) {
+	for _, seed := range []string{
+		`{"changeType":"created,updated","notificationUrl":"https://x.example/n","resource":"/me/events","expirationDateTime":"2026-11-26T12:00:00.0Z","clientState":"s"}`,
+		`{"expirationDateTime":"2026-11-26T12:00:00+02:00"}`, `{"includeResourceData":true}`, `{"a":1}`, `null`, `[]`, `{"resource":null,"@odata.type":"x"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, err := decodeSubscription(body)
+		if err != nil {
+			return
+		}
+		if out := encodeSubscription(s.Subscription).append(nil); !json.Valid(out) {
+			t.Errorf("not JSON: %s", out)
+		}
+	})
+}

@@ -25,6 +25,7 @@ const (
 	Permanent                 // permanentDelete of one event
 	Instances                 // the occurrences of a series
 	Delta                     // calendarView/delta
+	Subscriptions             // subscriptions, whole, one, or its reauthorize
 	Elsewhere                 // a part of Graph that the simulator leaves out
 )
 
@@ -41,6 +42,9 @@ type Route struct {
 	Calendar string
 	Default  bool
 	Event    string
+	// Subscription is a subscription's id, Reauthorize that action of it.
+	Subscription string
+	Reauthorize  bool
 }
 
 // ParsePath reads an escaped path below /v1.0, in any of the spellings of
@@ -142,7 +146,9 @@ func (p *pathParser) root() error {
 	case "organization":
 		p.rest, p.route.Kind = nil, Organizations
 		return nil
-	case "subscriptions", "places", "groups":
+	case "subscriptions":
+		return p.subscription()
+	case "places", "groups":
 		return p.elsewhere()
 	default:
 		return unknownSegment(first)
@@ -151,6 +157,20 @@ func (p *pathParser) root() error {
 		return nil
 	}
 	return p.user()
+}
+
+// subscription reads what follows subscriptions.
+func (p *pathParser) subscription() error {
+	p.route.Kind = Subscriptions
+	p.route.Subscription = p.next()
+	if len(p.rest) == 0 {
+		return nil
+	}
+	if raw := p.rest[0]; p.word() != "reauthorize" {
+		return unknownSegment(raw)
+	}
+	p.route.Reauthorize = true
+	return nil
 }
 
 func (p *pathParser) user() error {

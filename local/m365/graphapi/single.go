@@ -100,6 +100,9 @@ func (a *API) admitted(ctx context.Context, r *request, route Route, mailbox str
 	if refused, over := a.rationed(r); over {
 		return refused
 	}
+	if route.Kind == Subscriptions { // not the mailbox's: no slot of it
+		return a.perform(ctx, r, route)
+	}
 	free, busy := a.slot(ctx, r, mailbox)
 	if busy != nil {
 		return *busy
@@ -108,7 +111,7 @@ func (a *API) admitted(ctx context.Context, r *request, route Route, mailbox str
 	if a.opt.Latency != nil {
 		a.opt.Sleep(ctx, a.opt.Latency())
 	}
-	return a.perform(r, route)
+	return a.perform(ctx, r, route)
 }
 
 // slot takes one of the four, and one of the app's where those are limited: an
@@ -154,6 +157,8 @@ func (a *API) permitted(r *request, route Route, mailbox string) error {
 	switch {
 	case route.Kind == Elsewhere:
 		return &exchange.Error{Status: http.StatusNotImplemented, Code: "NotImplemented", Message: "The simulator does not have this part of Graph."}
+	case route.Kind == Subscriptions: // by what it is to: see subscribe
+		return nil
 	case !route.Kind.inMailbox() && r.mayRead(route, mailbox):
 		return nil
 	case !route.Kind.inMailbox():
@@ -212,7 +217,7 @@ type aim struct {
 }
 
 // perform dispatches on what the path names and the method.
-func (a *API) perform(r *request, route Route) answer {
+func (a *API) perform(ctx context.Context, r *request, route Route) answer {
 	switch (aim{route.Kind, r.method}) {
 	case aim{Events, http.MethodPost}:
 		return a.create(r, route)
@@ -228,6 +233,8 @@ func (a *API) perform(r *request, route Route) answer {
 		return a.calendarView(r, route)
 	case aim{Delta, http.MethodGet}:
 		return a.delta(r, route)
+	case aim{Subscriptions, r.method}:
+		return a.subscriptions(ctx, r, route)
 	case aim{Instances, http.MethodGet}:
 		return a.instances(r, route)
 	case aim{OneCalendar, http.MethodGet}:
