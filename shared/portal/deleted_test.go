@@ -50,7 +50,7 @@ func TestLinksSessionsAndAttemptsOfADeletedOrganisationOpenNothingOfTheNewOne(t 
 
 	// What the new one makes works, in the same second too, and shows nothing of before.
 	s.now = s.now.Add(time.Millisecond)
-	traveller, apps = s.veras()
+	_, apps = s.veras()
 	apps.is(200, "Connected apps").saysNot("An attempt was not finished")
 	s.browser().enter(s.link(state.OrgAdmin, nil)).is(200, "Set up the calendar connection").says("There is no consent link at the moment")
 }

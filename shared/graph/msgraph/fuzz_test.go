@@ -77,3 +77,34 @@ func FuzzBatchAnswer(f *testing.F) {
 		}
 	})
 }
+
+// Whatever Graph answers to a list of calendars, it is a list whose ids can be stored, or
+// a failure and no list.
+func FuzzCalendars(f *testing.F) {
+	f.Add(200, `{"value":[{"id":"A","name":"Team","isDefaultCalendar":true,"canEdit":true,"owner":{"name":"Aino","address":"A@b.c"}}]}`)
+	f.Add(200, `{"value":[{"id":"A"},{"id":"A"},{"id":""}],"@odata.nextLink":"https://x/v1.0/y"}`)
+	f.Add(200, `{"value":[],"@odata.nextLink":"https://x/v1.0/y"}`)
+	f.Add(200, `{"value":[{"id":7,"name":null,"owner":"x"}]}`)
+	f.Add(403, `{"error":{"code":"ErrorAccessDenied"}}`)
+	f.Add(200, `{"value":null}`)
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		all := folders{seen: map[string]bool{}}
+		next, failure := all.add(answer{status: status, header: http.Header{}, body: []byte(body)})
+		if failure != nil {
+			if next != "" || failure.Kind < graph.Transient || failure.Kind > graph.Gone {
+				t.Errorf("%+v leads on to %q", failure, next)
+			}
+			return
+		}
+		if status < 200 || status > 299 || next != "" && len(all.list) == 0 || len(all.list) > graph.MaxFolders {
+			t.Errorf("status %d is a list of %d that leads on to %q", status, len(all.list), next)
+		}
+		ids := map[string]bool{}
+		for i, one := range all.ordered() {
+			if one.ID == "" || len(one.ID) > graph.MaxFolderID || ids[one.ID] || one.Default && i > 0 && !all.list[i-1].Default {
+				t.Errorf("calendar %d: %+v", i, one)
+			}
+			ids[one.ID] = true
+		}
+	})
+}
