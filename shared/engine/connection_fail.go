@@ -154,15 +154,13 @@ func died(c connection.Connection, cause string, policy bool, now time.Time) con
 	return c
 }
 
-// unreached is c whose token works and whose mailbox does not.
+// unreached is c whose token works and whose mailbox does not. Another cause begins anew:
+// somebody else may be the one to mend it, so it is told.
 func unreached(c connection.Connection, cause string, now time.Time) connection.Connection {
 	if c.State != connection.Connected && c.State != connection.Unreachable || c.Cause == cause {
 		return c
 	}
-	if c.State != connection.Unreachable {
-		c.Since = now
-	}
-	c.State, c.Cause, c.Correlation = connection.Unreachable, cause, ""
+	c.State, c.Cause, c.Correlation, c.Since = connection.Unreachable, cause, "", now
 	return c
 }
 

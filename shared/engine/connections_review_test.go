@@ -300,3 +300,23 @@ func TestAnIncidentThatComesBackIsToldAgain(t *testing.T) {
 		t.Errorf("told: %s", told)
 	}
 }
+
+// Why a mailbox cannot be reached decides who can mend it: another reason is news.
+func TestAnotherReasonWhyAMailboxCannotBeReachedIsTold(t *testing.T) {
+	r := newRig(t, "travel")
+	c := r.connect("aino", "work", connection.Up)
+	for _, failure := range []*graph.Error{unlicensed(), unlicensed(), graph.Classify(403, "ErrorAccessDenied", nil)} {
+		r.now = r.now.Add(time.Hour)
+		if err := r.engine().ConnectionFailed(t.Context(), c, failure); err != nil {
+			t.Fatal(err)
+		}
+		r.settle()
+	}
+	told := ""
+	for _, e := range r.told("calbridge.connection.v1") {
+		told += e.Data.State + "/" + e.Data.Reason + " "
+	}
+	if told != "connected/ unreachable/mailbox-unavailable unreachable/outside-scope " {
+		t.Errorf("told: %s", told)
+	}
+}
