@@ -7,7 +7,7 @@ export GOFLAGS = -trimpath -buildvcs=false
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test unit race-light race bench soak fuzz package vet azurite readers browser once clean
+.PHONY: help run test unit pictures race-light race bench soak fuzz package vet azurite readers browser once clean
 
 VERSION ?= dev
 COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
@@ -38,6 +38,12 @@ test: ## everything that CI asks for; installs what it needs
 unit: azurite readers browser ## all tests, with Azurite, other readers of calendar files, and a browser
 	@AZURITE=$$(local/tables/azurite.sh) ICS_READERS=$$(local/ics/readers.sh) \
 		CHROMIUM=$$(local/browser/chromium.sh) AXE=$$(local/browser/axe.sh) go test ./...
+
+pictures: browser ## docs/pictures anew
+	@mkdir -p docs/pictures
+	@PICTURES=$$PWD/docs/pictures CHROMIUM=$$(local/browser/chromium.sh) AXE=$$(local/browser/axe.sh) \
+		go test -count 1 -run 'TravelFrom|PlanningWith|TrainingWithout' ./local/stories
+	@ls -l docs/pictures
 
 race-light: ## the race detector over all packages that do not link Graph's models
 	@CGO_ENABLED=1 go test -short -race $$(comm -23 <(go list ./... | sort) <($(models)))

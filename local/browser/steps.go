@@ -2,8 +2,6 @@ package browser
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -145,35 +143,6 @@ func (p *Person) Broken() (violations []string) {
 	p.do("run axe-core", chromedp.Evaluate(p.b.axe+"; true", &ignored),
 		chromedp.Evaluate(run, &violations, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 	return violations
-}
-
-// Picture keeps a picture of the page below a directory, if it is not empty.
-func (p *Person) Picture(dir, name string) {
-	p.t.Helper()
-	if dir == "" {
-		return
-	}
-	var picture []byte
-	p.do("take a picture", chromedp.FullScreenshot(&picture, 100))
-	p.keep(dir, name, picture)
-}
-
-// PictureOf keeps a picture of one element, by a CSS selector.
-func (p *Person) PictureOf(dir, name, selector string) {
-	p.t.Helper()
-	if dir == "" {
-		return
-	}
-	var picture []byte
-	p.do("take a picture of "+selector, chromedp.Screenshot(selector, &picture, chromedp.ByQuery))
-	p.keep(dir, name, picture)
-}
-
-func (p *Person) keep(dir, name string, picture []byte) {
-	p.t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644); err != nil {
-		p.t.Fatal(err)
-	}
 }
 
 // named is an XPath for elements with words in their text, value or label.

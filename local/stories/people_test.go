@@ -184,6 +184,8 @@ func (s *somebody) picture(name, part string) {
 		s.Phone()
 		s.Dark()
 	}
+	var links int // which name this machine; in the documents it is a product's
+	s.Evaluate(`[...document.querySelectorAll("input[readonly]")].map(e => e.value = e.value.replace(/^http:..[^/]+/, "https://calendar.example")).length`, &links)
 	if part == "" {
 		s.Picture(directory, name)
 	} else {
