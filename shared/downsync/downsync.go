@@ -1,0 +1,153 @@
+// Package downsync reads the calendars that people connected and tells the booking app
+// what changed in them (write-path.md section 6; features R5 to R8, A2, A6).
+package downsync
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/connection"
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// Op is the operation of a task that reads the calendars of a connection.
+const Op = "sync"
+
+// Causes of a task (wire.md, Internal messages).
+const (
+	CauseConnect  = "connect"  // the calendar was just connected, or its direction changed
+	CauseRequest  = "request"  // somebody asked for it
+	CauseSchedule = "schedule" // it is the connection's turn
+	CauseNotified = "notified" // Graph said that something has changed
+	CauseAgain    = "again"    // nothing was found of what Graph had said
+	CauseMissed   = "missed"   // Graph said that it could not tell everything
+	CauseHeld     = "held"     // a person has decided about what was held
+)
+
+// Fate is what an item of a calendar is to us.
+type Fate int
+
+// The fates.
+const (
+	Foreign Fate = iota // no event of ours: an appointment
+	Echo                // ours, as we wrote it
+	Handled             // ours, changed by somebody: all that follows was done
+)
+
+// Ours knows the events that we wrote.
+type Ours interface {
+	// Changed says what an item of a lane's mailbox is to us. For ours it does all that
+	// follows: publishes, owes, wakes. A removed item it confirms by a direct read before
+	// anything follows. It may be called again with the same item, which changes nothing.
+	// A day of a series is asked about by its series' master.
+	Changed(ctx context.Context, organization string, lane key.Key, as graph.Access, mailbox string, item graph.Item) (Fate, error)
+}
+
+// Organizations finds an organisation's effective settings. It returns
+// state.ErrNotFound for one that is unknown or deleted.
+type Organizations interface {
+	Organization(ctx context.Context, id string) (organization.Organization, error)
+}
+
+// Failures takes what Graph or Entra answered where a connection was used.
+type Failures interface {
+	ConnectionFailed(ctx context.Context, seen connection.Connection, failure *graph.Error) error
+}
+
+// Watch is told that a turn of the schedule found changes of which no notification had
+// told, so that a subscription that is silent is rebuilt (A14).
+type Watch interface {
+	SweepFound(ctx context.Context, organization string, connection key.Key) error
+}
+
+// Effects are what the use cases act on.
+type Effects struct {
+	Tables        state.Tables
+	Bus           queue.Sender
+	Reader        graph.Reader
+	Organizations Organizations
+	Ours          Ours
+	Failures      Failures
+	// Watch may be nil.
+	Watch Watch
+}
+
+// Options may be nil, and so may each part.
+type Options struct {
+	// PublicURL is the outside base URL, without /api.
+	PublicURL string
+	Now       func() time.Time
+	// Jitter returns numbers from 0 to 1.
+	Jitter func() float64
+	Log    *slog.Logger
+	// Pages is how many pages one slice reads at most; 0 means 20. Slice is how long
+	// after its beginning no further page is asked for; 0 means 35 seconds.
+	Pages int
+	Slice time.Duration
+	// PageSize is the hint that Graph is given; 0 means 200.
+	PageSize int
+}
+
+// Syncer is safe for concurrent use and keeps nothing between calls.
+type Syncer struct {
+	connections  *state.Connections
+	cursors      *state.Cursors
+	appointments *state.Appointments
+	due          *state.Due
+	held         *state.HeldRows
+	lanes        *state.Lanes
+	progress     *state.Progresses
+
+	bus      queue.Sender
+	reader   graph.Reader
+	orgs     Organizations
+	ours     Ours
+	failures Failures
+	watch    Watch
+
+	publicURL string
+	now       func() time.Time
+	jitter    func() float64
+	log       *slog.Logger
+	pages     int
+	slice     time.Duration
+	pageSize  int
+}
+
+// New returns the use cases over their effects.
+func New(fx Effects, o *Options) *Syncer {
+	if o == nil {
+		o = &Options{}
+	}
+	s := &Syncer{
+		connections: state.NewConnections(fx.Tables), cursors: state.NewCursors(fx.Tables), appointments: state.NewAppointments(fx.Tables),
+		due: state.NewDue(fx.Tables), held: state.NewHeldRows(fx.Tables), lanes: state.NewLanes(fx.Tables), progress: state.NewProgresses(fx.Tables),
+		bus: fx.Bus, reader: fx.Reader, orgs: fx.Organizations, ours: fx.Ours, failures: fx.Failures, watch: fx.Watch,
+		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, pages: o.Pages, slice: o.Slice, pageSize: o.PageSize,
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.jitter == nil {
+		s.jitter = rand.Float64
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.pages == 0 {
+		s.pages = 20
+	}
+	if s.slice == 0 {
+		s.slice = 35 * time.Second
+	}
+	if s.pageSize == 0 {
+		s.pageSize = 200
+	}
+	return s
+}

@@ -1,0 +1,132 @@
+package state
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/key"
+)
+
+const tableAppointments = "appointments"
+
+// Known is an appointment that was told: what is needed to see that it has changed or
+// is gone, and nothing that people wrote.
+type Known struct {
+	Event   string    `json:"e"` // Graph's id of it
+	Version string    `json:"v"` // its change key
+	Start   time.Time `json:"s"` // UTC
+	End     time.Time `json:"f"` // UTC, exclusive
+	Hash    string    `json:"h"` // of what was told
+}
+
+// Record is what is known of an event: of its own, or of a series with all its days.
+type Record struct {
+	ID string `json:"id"` // Graph's, immutable; a series' is its master's
+	// One is the appointment of an event of its own; nil of a series.
+	One *Known `json:"one,omitempty"`
+	// Zone is the zone whose dates name the days of a series; "" where nobody knows it.
+	Zone string `json:"zone,omitempty"`
+	// Days are a series' days that were told, by their original dates.
+	Days map[string]Known `json:"days,omitempty"`
+}
+
+// Series reports whether the record is of a series.
+func (r Record) Series() bool { return r.One == nil }
+
+// Empty reports whether nothing is known.
+func (r Record) Empty() bool { return r.One == nil && len(r.Days) == 0 }
+
+// Appointments reads and writes what is known of calendars. A partition is a calendar, a
+// row an event or a whole series, by the key of its id.
+type Appointments struct{ tables Tables }
+
+// NewAppointments returns the appointments kept in tables.
+func NewAppointments(tables Tables) *Appointments { return &Appointments{tables} }
+
+func recordRow(id string) string { return key.Of("event", id).String() }
+
+// Get reads the record of an event; ErrNotFound: it is not known. One request.
+func (a *Appointments) Get(ctx context.Context, calendar key.Key, id string) (Record, error) {
+	e, err := a.tables.Get(ctx, tableAppointments, calendar.String(), recordRow(id))
+	if err != nil {
+		return Record{}, fmt.Errorf("state.Appointment: %w", err)
+	}
+	return parseRecord(e)
+}
+
+// All reads all records of a calendar, in no order that means anything. One request for
+// 1,000 of them.
+func (a *Appointments) All(ctx context.Context, calendar key.Key) ([]Record, error) {
+	rows, err := a.tables.Query(ctx, tableAppointments, Span{Partition: calendar.String()})
+	if err != nil {
+		return nil, fmt.Errorf("state.Appointments: %w", err)
+	}
+	out := make([]Record, len(rows))
+	for i, e := range rows {
+		if out[i], err = parseRecord(e); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Save stores records of different events in place of what was known of these, and
+// forgets those that hold nothing. One request for every 100 of them.
+func (a *Appointments) Save(ctx context.Context, calendar key.Key, records []Record) error {
+	for batch := range slices.Chunk(records, maxChanges) {
+		changes := make([]Change, len(batch))
+		for i, r := range batch {
+			changes[i] = Change{Delete, Entity{Partition: calendar.String(), Row: recordRow(r.ID)}}
+			if r.Empty() {
+				continue
+			}
+			doc, err := json.Marshal(r)
+			if err != nil {
+				return fmt.Errorf("state.SaveAppointments: %w", err)
+			}
+			props, err := Pack(doc)
+			if err != nil {
+				return fmt.Errorf("state.SaveAppointments: %w", err)
+			}
+			props["v"] = version
+			changes[i].Action, changes[i].Entity.Props = InsertOrReplace, props
+		}
+		if err := applyMissing(ctx, a.tables, tableAppointments, changes); err != nil {
+			return fmt.Errorf("state.SaveAppointments: %w", err)
+		}
+	}
+	return nil
+}
+
+// Clear forgets a calendar. One request for every 100 records, and one to read them.
+func (a *Appointments) Clear(ctx context.Context, calendar key.Key) error {
+	rows, err := a.tables.Query(ctx, tableAppointments, Span{Partition: calendar.String()})
+	if err != nil {
+		return fmt.Errorf("state.ClearAppointments: %w", err)
+	}
+	for batch := range slices.Chunk(rows, maxChanges) {
+		changes := make([]Change, len(batch))
+		for i, e := range batch {
+			changes[i] = Change{Delete, Entity{Partition: e.Partition, Row: e.Row}}
+		}
+		if err := applyMissing(ctx, a.tables, tableAppointments, changes); err != nil {
+			return fmt.Errorf("state.ClearAppointments: %w", err)
+		}
+	}
+	return nil
+}
+
+func parseRecord(e Entity) (Record, error) {
+	var r Record
+	doc, err := Unpack(e.Props)
+	if err != nil {
+		return r, fmt.Errorf("state.Appointments: %w", err)
+	}
+	if err := json.Unmarshal(doc, &r); err != nil {
+		return r, fmt.Errorf("state.Appointments: %w: %w", ErrCorrupt, err)
+	}
+	return r, nil
+}
