@@ -27,7 +27,8 @@ func TestASecondTenantsConsentOfAnOrganisationOfAnyIsKeptAndBindsNothing(t *test
 		o.now = o.now.Add(time.Minute)
 	}
 	after := o.state("plan")
-	want := []organization.Allowance{{Tenant: victim, Domain: "acme.example", At: o.now.Add(-2 * time.Minute), Attempt: attempt}}
+	want := []organization.Allowance{{Tenant: victim, Domain: "acme.example", At: o.now.Add(-2 * time.Minute), Attempt: attempt,
+		Scopes: []string{"Calendars.ReadWrite", "User.Read"}}}
 	if diff := cmp.Diff(want, after.Allowed); diff != "" {
 		t.Errorf("allowed (-want +got)\n%s", diff)
 	}

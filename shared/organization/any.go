@@ -13,6 +13,9 @@ type Allowance struct {
 	Domain  string    `json:"domain,omitempty"` // of the administrator's user name, for people
 	At      time.Time `json:"at"`               // UTC
 	Attempt string    `json:"attempt"`
+	// Scopes are what the consent was asked for, short; none where the sign-in showed no
+	// role that can consent, so that an answer which somebody forged says nothing.
+	Scopes []string `json:"scopes,omitempty"`
 }
 
 // maxAllowed bounds what a row keeps: they are for people to read.
@@ -28,6 +31,9 @@ func (o Organization) allow(tenant string, f Offer, at time.Time) (Organization,
 		return o, NeedsConfirmation
 	}
 	next := []Allowance{{Tenant: tenant, Domain: f.Domain, At: at.UTC().Truncate(time.Second), Attempt: f.Attempt}}
+	if o.MayConsent(f.Wids) {
+		next[0].Scopes = slices.Clone(f.Scopes)
+	}
 	for _, a := range o.State.Allowed {
 		if a.Tenant != tenant && len(next) < maxAllowed {
 			next = append(next, a)
@@ -41,6 +47,24 @@ func (o Organization) allow(tenant string, f Offer, at time.Time) (Organization,
 		o.State.Consent = ConsentNone
 	}
 	return o, Allowed
+}
+
+// GrantedIn are the delegated permissions that a tenant's administrator is known to have
+// granted for everybody in it; none where that is not known.
+func (o Organization) GrantedIn(tenant string) []string {
+	s := o.State
+	if o.Permission != Delegated || tenant == "" {
+		return nil
+	}
+	if s.Tenant == tenant && (s.Consent == ConsentGranted || s.Consent == ConsentOutdated) {
+		return s.GrantedScopes
+	}
+	for _, a := range s.Allowed {
+		if a.Tenant == tenant {
+			return a.Scopes
+		}
+	}
+	return nil
 }
 
 // AllowedBy reports whether an attempt ended as a tenant's allowance.

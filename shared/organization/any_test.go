@@ -57,6 +57,12 @@ func TestAnOrganisationOfAnyTenantsAccountsIsAllowedByEachTenantAndBoundByNone(t
 		want := []organization.Allowance(nil)
 		if c.want == organization.Allowed {
 			want = []organization.Allowance{{Tenant: acme, Domain: c.offer.Domain, At: noon, Attempt: attempt}}
+			if c.o.MayConsent(c.offer.Wids) {
+				want[0].Scopes = c.offer.Scopes
+			}
+			if diff := cmp.Diff(want[0].Scopes, next.GrantedIn(acme)); diff != "" {
+				t.Errorf("%s: granted (-want +got)\n%s", name, diff)
+			}
 			if next.State.Tenant == "" && next.State.Consent != organization.ConsentNone {
 				t.Errorf("%s: consent %s", name, next.State.Consent)
 			}

@@ -191,7 +191,7 @@ func (o Organization) Clone() Organization {
 	o.Alerts.Emails = slices.Clone(o.Alerts.Emails)
 	o.State.GrantedScopes = slices.Clone(o.State.GrantedScopes)
 	o.State.Attempt.Scopes = slices.Clone(o.State.Attempt.Scopes)
-	o.State.Allowed = slices.Clone(o.State.Allowed)
+	o.State.Allowed = slices.Clone(o.State.Allowed) // whose scopes nobody changes
 	o.State.Doubt.Seen = slices.Clone(o.State.Doubt.Seen)
 	o.Document = slices.Clone(o.Document)
 	return o

@@ -121,32 +121,32 @@ func (v *visit) permissions(s start) []string {
 // what its administrator has allowed for everybody, where that holds them (package
 // connection, By which name to ask).
 func (v *visit) names(c choice, tenant string) []string {
-	s := v.org.State
-	known := v.org.Permission == organization.Delegated && (s.Consent == organization.ConsentGranted || s.Consent == organization.ConsentOutdated)
-	if !known || tenant == "" || tenant != s.Tenant {
-		return c.Permissions()
-	}
-	return connection.Ask(c.Permissions(), s.GrantedScopes)
+	return connection.Ask(c.Permissions(), v.org.GrantedIn(tenant))
+}
+
+// spares reports whether nobody is asked for a choice at a tenant, but would be elsewhere.
+func (v *visit) spares(c choice, tenant string) bool {
+	return !slices.Equal(v.names(c, tenant), c.Permissions())
 }
 
 // lookUp is how long a person waits for the answer whose tenant their address is of.
 const lookUp = 3 * time.Second
 
-// atHome takes a sign-in that may be at any tenant to the organisation's own one, where
-// that spares the person a question: their address is of a domain of that tenant, by
-// Entra's own word, and its administrator has allowed what they need. One request to
-// Entra, and only then; where it fails the sign-in stays where it was.
+// atHome takes a sign-in that may be at any tenant to the person's own one, where that
+// spares them a question: their address is of a domain of that tenant, by Entra's own
+// word, and its administrator has allowed what they need. One request to Entra, and only
+// where there is such a tenant; where it fails the sign-in stays where it was.
 func (v *visit) atHome(ctx context.Context, s start) start {
-	home := v.org.State.Tenant
 	_, domain, _ := strings.Cut(v.session.Email, "@")
-	spared := !slices.Equal(v.names(s.choice, home), s.choice.Permissions())
+	spared := v.spares(s.choice, v.org.State.Tenant) ||
+		slices.ContainsFunc(v.org.State.Allowed, func(a organization.Allowance) bool { return v.spares(s.choice, a.Tenant) })
 	if s.Tenant != identity.Organizations || s.Choices == nil || !spared || domain == "" || v.portal.deps.Domains == nil {
 		return s
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookUp)
 	defer cancel()
-	if tenant, err := v.portal.deps.Domains.TenantOf(ctx, domain); err == nil && tenant == home {
-		s.Tenant = home
+	if tenant, err := v.portal.deps.Domains.TenantOf(ctx, domain); err == nil && v.spares(s.choice, tenant) {
+		s.Tenant = tenant
 	}
 	return s
 }
