@@ -127,8 +127,10 @@ func (v *visit) consentPage(l state.Link, ask organization.Ask) consentPage {
 		Scoped: ask.SignInOnly, Any: v.org.AnyTenant(), Permissions: permissions(ask), Lost: v.org.State.Consent == organization.ConsentMissing}
 	if v.org.State.Consent == organization.ConsentOutdated && !c.Any { // another tenant was asked for nothing yet
 		added := organization.Added(v.org.State.PermissionSet)
-		c.Renewal = true
-		c.Permissions = slices.DeleteFunc(c.Permissions, func(p permission) bool { return !slices.Contains(added, p.Name) })
+		fresh := slices.DeleteFunc(slices.Clone(c.Permissions), func(p permission) bool { return !slices.Contains(added, p.Name) })
+		if len(fresh) > 0 { // else it is asked for in another way, and all of it is to be read
+			c.Renewal, c.Permissions = true, fresh
+		}
 	}
 	return c
 }

@@ -395,3 +395,20 @@ func TestAnOutdatedConsentListsOnlyWhatIsNew(t *testing.T) {
 		t.Error(setup.Status)
 	}
 }
+
+// Where another permission was chosen nothing may be new by its name: then all is listed.
+func TestAnOutdatedConsentWithoutANewNameListsEverything(t *testing.T) {
+	s := newSite(t)
+	s.organize("acme", map[string]any{"profile": "planning", "accounts": "tenant", "module": true})
+	s.connects("acme", "down") // so that Calendars.Read is enough
+	s.bound(t, "acme", contoso)
+	_, err := s.orgs.Change(context.Background(), "acme", func(o *organization.Organization, _ string) (organization.Organization, error) {
+		o.State.Consent, o.State.PermissionSet = organization.ConsentOutdated, 0
+		return *o, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.now = s.now.Add(time.Hour)
+	s.browser().enter(s.link(state.EntraAdmin, nil)).says("What is asked for, and why").says("Calendars.Read")
+}
