@@ -46,6 +46,7 @@ import (
 //	POST   /sim/entra/keys      rotates the signing keys
 //	POST   /sim/entra/id-tokens {"spoil"}: what is wrong with id tokens (entra.Spoil)
 //	POST   /sim/entra/app       {tenant, app, disabled, assigned, revoke}
+//	POST   /sim/scope           {tenant, app, users}: the mailboxes that Exchange itself lets an app into
 //	POST   /sim/shares          {tenant, owner, with, as}: as is reader, editor, nobody
 //	POST   /sim/calendars       {tenant, user, name, color}: another calendar of a mailbox, answers {"id"}
 //	POST   /sim/import          the body is a calendar file, imported in ?tenant=&user=

@@ -100,6 +100,7 @@ func TestControlsOfEntraRefuseWhatIsNotThere(t *testing.T) {
 		"/sim/entra/policy":    `{"tenant":"` + acme + `","server":{"block":1}}`,
 		"/sim/entra/id-tokens": `{"spoil":"rotten"}`,
 		"/sim/entra/app":       `{"tenant":"` + globex + `","app":"` + app + `"}`,
+		"/sim/scope":           `{"tenant":"` + acme + `","app":"` + app + `","users":["x"]}`,
 		"/sim/shares":          `{"tenant":"` + acme + `","owner":"` + aino + `","with":"x","as":"king"}`,
 		"/sim/entra/switches":  `{"nonsense":true}`,
 	} {

@@ -25,6 +25,7 @@ func (s *Server) identities(mux *http.ServeMux) {
 		"POST /sim/entra/id-tokens": s.spoilIDTokens,
 		"POST /sim/entra/app":       s.setApp,
 		"POST /sim/shares":          s.share,
+		"POST /sim/scope":           s.setScope,
 		"POST /sim/calendars":       s.addCalendar,
 	} {
 		mux.Handle(pattern, answer(f))
