@@ -25,7 +25,8 @@
 // [State] is not settable by PUT. [Organization.Bind] and [Organization.Unbind]
 // are the operator's way to a tenant, [Organization.OfferConsent],
 // [Organization.ProveAdmin] and [Organization.DecideConsent] the consent flow's
-// (identity.md section 2, invariant I7): nothing else ever sets State.Tenant.
+// (identity.md section 2, invariant I7): nothing else ever sets State.Tenant. Where
+// accounts of any tenant are taken a consent is an [Allowance], which binds nothing.
 // [Organization.Doubted] and [Organization.Prove] are how a consent is lost and found.
 //
 // # Guesses
