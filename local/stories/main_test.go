@@ -7,14 +7,41 @@
 // A [world] is one stack whose clock a test moves. Two proxies stand around it: one where
 // the public URL is, in front of the host, and one in front of Entra and Graph, which
 // browsers and the handler both go through. They keep every request and answer, see
-// tape.go. A [somebody] is a person with a browser; each page that they see is looked
-// at with axe-core, once, and what the browser complains of fails the test.
+// tape.go. A [somebody] is a person with a browser. An [agent] is one without a window:
+// attackers have it.
 //
-// Attacks need no browser and go over HTTP, with a client that keeps cookies as one.
+// # The stories
+//
+// travel_test.go is the travel product: an org admin, an Entra admin days later, a
+// traveller who connects, whose token dies, who connects again and disconnects.
+// training_test.go is an admin of learners, none of whom signs in. planning_test.go is a
+// resource planner with accounts of two tenants, and one whose administrator has to approve.
+// policy_test.go is a Conditional Access policy that comes and goes, and a room manager.
+// keyboard_test.go is a planner without a mouse, an organisation without scripts, and the
+// back button.
+//
+// # What every page is tested for
+//
+// The first time that a page of some make is seen, axe-core looks at it on a desktop, and
+// dark on a telephone of 320 pixels, where nothing may be scrolled sideways; it may load
+// nothing that is not ours, and what the browser complains of fails the test. Each page,
+// whoever sees it, weighs less than 60 kB with all it needs (weight_test.go).
+//
+// # What is searched at the end
+//
+// Each test ends with nothingLeaked: the tokens, codes, cookies, verifiers, states,
+// nonces, links and secrets that really went over the wire are looked for in everything that came out
+// (output_test.go), where it is not their place, and addresses too. planted_test.go plants
+// leaks and finds them.
+//
+// # Attacks
+//
+// docs/attacks.md lists every attack that issue 5 names with its tests, here and below;
+// docs_test.go keeps it true.
 //
 // # Pictures
 //
-// With PICTURES the pages that docs/ shows are kept below that directory (make pictures).
+// With PICTURES the pages that docs/ shows are kept in that directory (make pictures).
 package stories
 
 import (
