@@ -86,3 +86,15 @@ func (s *Store) Mounts(tenantID, user string) ([]Mount, error) {
 	}
 	return all, nil
 }
+
+// Discreet is an event as those see it who share a calendar without the right to see
+// private items (graph/contract.md 2.10): of a private one when it is, and nothing else.
+// Its title is guessed.
+func (e *Event) Discreet() Event {
+	hidden := *e
+	if e.Sensitivity == "private" {
+		hidden.Subject, hidden.Body, hidden.JoinURL, hidden.OnlineMeeting = "Private Appointment", "", "", false
+		hidden.Locations, hidden.Attendees, hidden.Categories, hidden.Properties = nil, nil, nil, nil
+	}
+	return hidden
+}

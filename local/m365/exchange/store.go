@@ -33,6 +33,9 @@ func New(now func() time.Time, switches Switches) *Store {
 	return &Store{now: now, zones: newZones(), switches: switches, tenants: map[string]*tenant{}}
 }
 
+// Now is the time by the store's clock.
+func (s *Store) Now() time.Time { return s.now() }
+
 // SetSwitches changes what the contract leaves unknown, from the next call on.
 func (s *Store) SetSwitches(switches Switches) {
 	s.mu.Lock()

@@ -34,7 +34,8 @@ const (
 // of POST /me/events (2.2).
 func encodeEvent(e *exchange.Event, v view) object {
 	if v.discreet {
-		e = discreet(e)
+		hidden := e.Discreet()
+		e = &hidden
 	}
 	id := v.id(e)
 	o := object{

@@ -24,15 +24,3 @@ func (a *API) look(r *request, route Route, mailbox string) {
 	}
 	a.store.Looked(r.caller.Tenant, mailbox, route.Calendar, kind)
 }
-
-// discreet is an event as those see it who share a calendar without the right to see
-// private items (2.10): when it is, and nothing else. Its title is guessed.
-func discreet(e *exchange.Event) *exchange.Event {
-	if e.Sensitivity != "private" {
-		return e
-	}
-	hidden := *e
-	hidden.Subject, hidden.Body, hidden.JoinURL, hidden.OnlineMeeting = "Private Appointment", "", "", false
-	hidden.Locations, hidden.Attendees, hidden.Categories, hidden.Properties = nil, nil, nil, nil
-	return &hidden
-}

@@ -94,11 +94,12 @@ func (w *World) ObjectID() string {
 	return u.ObjectID
 }
 
-// The connections and the access token of the owner of Mailbox.
+// The connections, Basic with Calendars.ReadBasic only, and the access token of the owner of Mailbox.
 var (
 	Own     = key.Of("connection", "own")
 	Sharing = key.Of("connection", "sharing")
 	Dead    = key.Of("connection", "dead")
+	Basic   = key.Of("connection", "basic")
 )
 
 // Token is an access token of the owner of Mailbox.

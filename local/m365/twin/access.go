@@ -14,6 +14,8 @@ type Account struct {
 	Tenant, ObjectID string
 	// Shared says that what they granted reaches the calendars that others share.
 	Shared bool
+	// Basic says that they granted Calendars.ReadBasic and no more.
+	Basic bool
 }
 
 // grants are the people's tokens that a twin knows: whose they are, and why they
@@ -68,7 +70,8 @@ func (t *Twin) Foreign() []string {
 }
 
 func lowered(who Account) Account {
-	return Account{strings.ToLower(who.Tenant), strings.ToLower(who.ObjectID), who.Shared}
+	who.Tenant, who.ObjectID = strings.ToLower(who.Tenant), strings.ToLower(who.ObjectID)
+	return who
 }
 
 // ready fails when no request would be made at all: the context is over, or there

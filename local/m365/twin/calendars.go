@@ -50,14 +50,17 @@ func (t *Twin) Calendars(ctx context.Context, as graph.Access, mailbox string) (
 }
 
 // shares reports whether an access is of a grant that reaches what others share.
-func (t *Twin) shares(as graph.Access) bool {
+func (t *Twin) shares(as graph.Access) bool { return t.account(as).Shared }
+
+// account is whose grant an access is of; empty for the app's own.
+func (t *Twin) account(as graph.Access) Account {
 	if as.App() {
-		return false
+		return Account{}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	g, _ := t.grant(as)
-	return g.Shared
+	return g.Account
 }
 
 // folder is a calendar as the client reads it.

@@ -39,7 +39,16 @@ type Visit struct {
 	Call    *graph.Call
 	// Listed says that it is a look at the list of the mailbox's calendars.
 	Listed bool
+	// Delta is a page of changes that is asked for, Read the id of an event that is read.
+	Delta *graph.DeltaRequest
+	Read  string
+	// Subscribes says that it is about a subscription: to Mailbox, or that of an id.
+	Subscribes   bool
+	Subscription string
 }
+
+// Alone reports whether it is one request to one mailbox that does not write events.
+func (v Visit) Alone() bool { return v.Listed || v.Delta != nil || v.Read != "" || v.Subscribes }
 
 // Before decides the fate of a visit. It may run concurrently, and must not
 // call the twin's Do or Mailbox.
@@ -54,11 +63,26 @@ func (t *Twin) fate(v Visit) Fate {
 
 // failure is the error of a refused call.
 func (f Fate) failure(c graph.Call) *graph.Error {
+	return graph.ClassifyCall(c, f.Status, f.Code, f.header())
+}
+
+func (f Fate) header() http.Header {
 	header := http.Header{}
 	if f.RetryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(int(f.RetryAfter/time.Second)))
 	}
-	return graph.ClassifyCall(c, f.Status, f.Code, header)
+	return header
+}
+
+// failure is the error of a refused visit that is no call.
+func (v Visit) failure(f Fate) *graph.Error {
+	switch {
+	case v.Delta != nil:
+		return graph.ClassifyDelta(f.Status, f.Code, f.header())
+	case v.Subscribes:
+		return graph.ClassifySubscription(v.Subscription, f.Status, f.Code, "", f.header())
+	}
+	return f.failure(graph.Call{})
 }
 
 // Late is a call on its way.

@@ -1,5 +1,5 @@
-// Package twin is graph.Calendar straight over an exchange.Store: no HTTP, no
-// JSON, no tokens, cheap enough for property tests that make hundreds of
+// Package twin is graph.Calendar, graph.Calendars, graph.Reader and graph.Subscriber
+// straight over an exchange.Store: no HTTP, no JSON, no tokens, cheap enough for property tests that make hundreds of
 // thousands of calls. It passes graph/graphtest, the suite of the real client,
 // and fails with the same kinds, because it classifies the store's refusals with
 // graph.ClassifyCall.
@@ -23,11 +23,14 @@ package twin
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/calbridge/calbridge/local/m365/changes"
 	"github.com/calbridge/calbridge/local/m365/exchange"
+	"github.com/calbridge/calbridge/local/m365/notify"
 	"github.com/calbridge/calbridge/shared/graph"
 )
 
@@ -36,6 +39,9 @@ type Twin struct {
 	store  *exchange.Store
 	before Before
 	mark   exchange.PropertyID
+
+	changes *changes.Tracker
+	hub     *notify.Hub
 
 	mu      sync.Mutex
 	refused map[string]bool // tenants that the app has no permission of its own in
@@ -50,6 +56,10 @@ var _ graph.Calendar = (*Twin)(nil)
 type Options struct {
 	// Before decides what becomes of each request and call.
 	Before Before
+	// Changes are the sync states; fresh ones when nil.
+	Changes *changes.Tracker
+	// Hub keeps the subscriptions; when nil, one that nobody answers.
+	Hub *notify.Hub
 }
 
 // New returns a twin over a store.
@@ -60,10 +70,22 @@ func New(store *exchange.Store, opt *Options) *Twin {
 	}
 	t := &Twin{store: store, mark: mark, refused: map[string]bool{}, grants: newGrants()}
 	if opt != nil {
-		t.before = opt.Before
+		t.before, t.changes, t.hub = opt.Before, opt.Changes, opt.Hub
+	}
+	if t.changes == nil {
+		t.changes = changes.New(store, store.Now)
+	}
+	if t.hub == nil {
+		t.hub = notify.New(store, store.Now, notify.To(http.NotFoundHandler()), nil)
 	}
 	return t
 }
+
+// Changes returns the sync states, whose switches may be changed.
+func (t *Twin) Changes() *changes.Tracker { return t.changes }
+
+// Hub returns the subscriptions, and what is to be sent to them.
+func (t *Twin) Hub() *notify.Hub { return t.hub }
 
 // Refuse takes away what a tenant's administrator granted to the app itself, or
 // gives it back. Connections are not touched.

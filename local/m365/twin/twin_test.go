@@ -10,6 +10,7 @@ import (
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/m365/graphworld"
+	"github.com/calbridge/calbridge/local/m365/notify"
 	"github.com/calbridge/calbridge/local/m365/twin"
 	"github.com/calbridge/calbridge/shared/event"
 	"github.com/calbridge/calbridge/shared/graph"
@@ -44,7 +45,7 @@ func (r *trouble) LoseAnswers(n int) { r.losing = n }
 func (r *trouble) before(v twin.Visit) twin.Fate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if key := strings.ToLower(v.Mailbox); (v.Call != nil || v.Listed) && r.counts[key] > 0 {
+	if key := strings.ToLower(v.Mailbox); (v.Call != nil || v.Alone()) && r.counts[key] > 0 {
 		r.counts[key]--
 		return *r.throttle[key]
 	}
@@ -101,6 +102,34 @@ func TestTwinPassesTheCasesOfLists(t *testing.T) {
 		tw.Grant(graphworld.Dead, aino)
 		tw.Fail(graphworld.Dead, graph.ClassifyToken("invalid_grant", []int{700082}, 400))
 		return world.Lists(tw, tw)
+	})
+}
+
+// ready is a twin over a fresh world, with the grants of all connections.
+func ready(t *testing.T, hub func(*exchange.Store) *notify.Hub) (*twin.Twin, *graphworld.World) {
+	store := exchange.New(ticking(), exchange.Switches{})
+	r := &trouble{throttle: map[string]*twin.Fate{}, counts: map[string]int{}}
+	opt := &twin.Options{Before: r.before}
+	if hub != nil {
+		opt.Hub = hub(store)
+	}
+	tw := twin.New(store, opt)
+	world := graphworld.New(t, store, r)
+	tw.Refuse(graphworld.Foreign, true)
+	aino := twin.Account{Tenant: graphworld.Tenant, ObjectID: world.ObjectID()}
+	basic := aino
+	basic.Basic = true
+	tw.Grant(graphworld.Own, aino)
+	tw.Grant(graphworld.Basic, basic)
+	tw.Grant(graphworld.Dead, aino)
+	tw.Fail(graphworld.Dead, graph.ClassifyToken("invalid_grant", []int{700082}, 400))
+	return tw, world
+}
+
+func TestTwinPassesTheCasesOfReaders(t *testing.T) {
+	graphtest.RunReader(t, func(t *testing.T) graphtest.Readings {
+		tw, world := ready(t, nil)
+		return world.Readings(tw, tw, tw.Changes())
 	})
 }
 
