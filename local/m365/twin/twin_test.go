@@ -133,6 +133,14 @@ func TestTwinPassesTheCasesOfReaders(t *testing.T) {
 	})
 }
 
+func TestTwinPassesTheCasesOfSubscribers(t *testing.T) {
+	graphtest.RunSubscriber(t, func(t *testing.T) graphtest.Notified {
+		sink := &graphworld.Sink{}
+		tw, world := ready(t, func(store *exchange.Store) *notify.Hub { return notify.New(store, store.Now, notify.To(sink), nil) })
+		return world.Notified(tw, tw, tw.Hub(), sink, "https://product.example")
+	})
+}
+
 // A call that left with a token lands, also where the token has died since.
 func TestACallThatLeftLandsWhateverBecomesOfItsToken(t *testing.T) {
 	store := exchange.New(ticking(), exchange.Switches{})
