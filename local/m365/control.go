@@ -32,6 +32,17 @@ import (
 //	GET    /sim/switches        Switches in force
 //	POST   /sim/switches        Switches; what is absent is the contract's working assumption
 //	POST   /sim/limits          graphapi.Limits; what is absent is the documented limit
+//	GET    /sim/looks           how mailboxes were looked at: {"tenant", "user", "kind", "count", "lists"}
+//	GET    /sim/delta           changes.Switches in force
+//	POST   /sim/delta           changes.Switches; what is absent is the contract's working assumption
+//	POST   /sim/delta/expire    {tenant, user}: every link of the mailbox has expired
+//	GET    /sim/notify          notify.Switches in force
+//	POST   /sim/notify          notify.Switches; what is absent is the contract's working assumption
+//	GET    /sim/subscriptions   every subscription, with the state of its address
+//	POST   /sim/subscriptions   {id, send}: a lifecycle event, or lapse
+//	GET    /sim/notifications   {"pending", "sent"}
+//	POST   /sim/notifications   {do, subscription, tenant, number, by}: do is deliver, drop, delay, duplicate, reorder
+//	POST   /sim/endpoints       {url, state}: works, slow, drop
 //	POST   /sim/index           lets the search find every event
 //	POST   /sim/people          Deed: what the owner of a mailbox does in Outlook
 //	GET    /sim/entra/users     accounts of ?tenant=
@@ -75,6 +86,7 @@ func (s *Server) control() http.Handler {
 	mux.Handle("POST /sim/index", answer(func(*http.Request) (any, error) { s.Exchange.Index(); return struct{}{}, nil }))
 	mux.Handle("POST /sim/people", answer(s.people))
 	s.identities(mux)
+	s.notifications(mux)
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 

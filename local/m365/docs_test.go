@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
+	"github.com/calbridge/calbridge/local/m365/graphworld"
+	"github.com/calbridge/calbridge/local/m365/notify"
 )
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
@@ -23,7 +27,7 @@ func TestEveryCommandOfTheDocumentationWorks(t *testing.T) {
 	w := start(t)
 	w.must(201, "POST", "/v1.0/users/"+aino+"/events", flight)
 	variables := map[string]string{"SIM": w.url, "TENANT": acme, "PERSON": aino, "EVENT": w.Exchange.Events(acme, aino)[0].ID,
-		"APP": app, "OTHER": globex}
+		"APP": app, "OTHER": globex, "SUBSCRIPTION": subscribed(t, w)}
 	files := map[string]string{"booking.ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nMETHOD:PUBLISH\r\nBEGIN:VEVENT\r\nUID:u1\r\nDTSTAMP:20261101T000000Z\r\nDTSTART:20261201T100000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"}
 	ran := map[string]bool{}
 	for _, block := range shellBlock.FindAllStringSubmatch(string(page), -1) {
@@ -60,6 +64,22 @@ func TestEveryCommandOfTheDocumentationWorks(t *testing.T) {
 			t.Errorf("the page lacks %q", name)
 		}
 	}
+}
+
+// subscribed is the id of a subscription of the app's to Aino's events.
+func subscribed(t *testing.T, w *world) string {
+	sink := httptest.NewServer(&graphworld.Sink{})
+	t.Cleanup(sink.Close)
+	user, err := w.Exchange.User(acme, aino)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := w.Hub.Create(t.Context(), notify.Caller{Tenant: acme, App: app}, notify.Subscription{Resource: "users/" + aino + "/events",
+		User: user.ObjectID, ChangeType: "updated", NotifyURL: sink.URL, LifecycleURL: sink.URL, Expires: w.Clock.Now().Add(24 * time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.ID
 }
 
 var listedControl = regexp.MustCompile(`(?m)^//\t(GET|POST|DELETE) +(/sim/[a-z/-]+) `)

@@ -1,6 +1,7 @@
 package m365
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -16,6 +17,9 @@ type listener struct {
 	address string
 	server  *http.Server
 	done    chan struct{}
+	// stop ends the delivery of notifications, stopped is closed when it has.
+	stop    context.CancelFunc
+	stopped chan struct{}
 }
 
 // Listen serves the simulator on a TCP address until Close; port 0 picks one.
@@ -38,6 +42,13 @@ func (s *Server) listen(address string) error {
 	go func() {
 		defer close(done)
 		server.Serve(socket)
+	}()
+	ctx, stop := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	l.stop, l.stopped = stop, stopped
+	go func() {
+		defer close(stopped)
+		s.Hub.Run(ctx)
 	}()
 	return nil
 }
@@ -73,7 +84,9 @@ func (s *Server) close() {
 	if s.listener.server == nil {
 		return
 	}
+	s.listener.stop()
 	s.listener.server.Close()
 	<-s.listener.done
+	<-s.listener.stopped
 	s.listener.server = nil
 }

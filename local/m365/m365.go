@@ -14,6 +14,10 @@
 //
 // # Time
 //
+// Notifications go to their subscribers while the server listens, and end with it;
+// notify.Switches.ByHand leaves them to Hub.Deliver. Graph demands https addresses; the
+// simulator takes http too, on loopback only.
+//
 // All parts share one Clock. It runs with the time function given in Options and
 // can be put ahead, by Clock.Advance or POST /sim/clock.
 //
@@ -35,10 +39,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/calbridge/calbridge/local/m365/changes"
 	"github.com/calbridge/calbridge/local/m365/entra"
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/m365/faults"
 	"github.com/calbridge/calbridge/local/m365/graphapi"
+	"github.com/calbridge/calbridge/local/m365/notify"
 	"github.com/calbridge/calbridge/local/m365/web"
 )
 
@@ -51,6 +57,10 @@ type Options struct {
 	Switches exchange.Switches
 	// Graph is passed on; its Faults are replaced by Server.GraphFaults.
 	Graph graphapi.Options
+	// Notify is how notifications are delivered: how long answers may take, switches.
+	Notify notify.Options
+	// Post brings notifications to subscribers; over HTTP when nil.
+	Post notify.Post
 	// Seed of all chance in the simulator.
 	Seed uint64
 }
@@ -61,8 +71,10 @@ type Server struct {
 	Exchange    *exchange.Store
 	Entra       *entra.Server
 	Graph       *graphapi.API
-	GraphFaults *faults.Set // rules on requests below /v1.0
-	EntraFaults *faults.Set // rules on token requests
+	Changes     *changes.Tracker // sync states of calendarView/delta
+	Hub         *notify.Hub      // subscriptions; while it listens, what is due is sent
+	GraphFaults *faults.Set      // rules on requests below /v1.0
+	EntraFaults *faults.Set      // rules on token requests
 
 	mux      *http.ServeMux
 	listener listener
@@ -87,6 +99,13 @@ func New(opt *Options) *Server {
 	s.Entra.SetPeople(people{s.Exchange})
 	s.Entra.AddUser(entra.Consumers, entra.User{Principal: PersonalAccount, Name: "Pat Personal", Mail: PersonalAccount})
 	o.Graph.Directory = s.Entra
+	if o.Post == nil {
+		o.Post = notify.OverHTTP(nil)
+	}
+	s.Changes = changes.New(s.Exchange, s.Clock.Now)
+	s.Hub = notify.New(s.Exchange, s.Clock.Now, o.Post, &o.Notify)
+	s.Clock.moved = s.Hub.Poke
+	o.Graph.Changes, o.Graph.Hub = s.Changes, s.Hub
 	s.Graph = graphapi.New(s.Exchange, s.Entra, s.Clock.Now, &o.Graph)
 	s.mux = s.routes()
 	return s
@@ -125,6 +144,7 @@ func (s *Server) AddTenant(id string, domains ...string) {
 // Clock is a time function that can be put ahead.
 type Clock struct {
 	base  func() time.Time
+	moved func() // called after the clock was put ahead; nil: nobody cares
 	mu    sync.Mutex
 	ahead time.Duration
 }
@@ -139,6 +159,9 @@ func (c *Clock) Now() time.Time {
 // Advance puts the clock ahead, or back.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.ahead += d
+	c.mu.Unlock()
+	if c.moved != nil {
+		c.moved()
+	}
 }
