@@ -3,7 +3,10 @@ package downsync
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
+	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
@@ -18,17 +21,55 @@ var (
 	ErrNotHeld = errors.New("nothing of the connection is held")
 )
 
+// bucket is how long one order to read a connection covers those that follow.
+const bucket = 5 * time.Second
+
 // SyncNow orders that a connection's calendars are read at once (R5, R7): of several
 // orders within five seconds one remains. state.ErrNotFound: there is no such connection;
 // ErrNotRead.
 func (s *Syncer) SyncNow(ctx context.Context, organization string, id key.Key) error {
-	return errors.New("not built")
+	row, err := s.connections.Get(ctx, organization, id)
+	if err != nil {
+		return fmt.Errorf("downsync.SyncNow: %w", err)
+	}
+	org, err := s.orgs.Organization(ctx, organization)
+	if err != nil {
+		return fmt.Errorf("downsync.SyncNow: %w", err)
+	}
+	if _, why := accessTo(org, row.Connection); why != "" {
+		return fmt.Errorf("downsync.SyncNow: %w: %s", ErrNotRead, why)
+	}
+	now := s.now().UTC()
+	p, err := s.progress.Get(ctx, id)
+	if err != nil {
+		return fmt.Errorf("downsync.SyncNow: %w", err)
+	}
+	m := Message(organization, row.Connection, CauseRequest, time.Time{})
+	m.ID = key.Of("sync-now", id.String(), now.Truncate(bucket).Format(time.RFC3339)).String()
+	if err := s.send(ctx, queue.MailboxTasks, m); err != nil {
+		return fmt.Errorf("downsync.SyncNow: %w", err)
+	}
+	p.Asked = now
+	if p.State != state.SyncRunning && p.State != state.SyncHeld {
+		p.State = state.SyncQueued
+	}
+	if err := s.progress.Put(ctx, id, p); err != nil {
+		return fmt.Errorf("downsync.SyncNow: %w", err)
+	}
+	return nil
 }
 
 // Progress tells how the reading of a connection's calendars stands; state.ErrNotFound:
-// there is no such connection.
+// there is no such connection. Three requests.
 func (s *Syncer) Progress(ctx context.Context, organization string, id key.Key) (state.Progress, error) {
-	return state.Progress{}, errors.New("not built")
+	row, err := s.connections.Get(ctx, organization, id)
+	if err == nil && row.State == connection.Disconnected {
+		err = state.ErrNotFound
+	}
+	if err != nil {
+		return state.Progress{}, fmt.Errorf("downsync.Progress: %w", err)
+	}
+	return s.progress.Get(ctx, id)
 }
 
 // Held lists at most limit connections of an organisation that the delete brake holds,
@@ -39,14 +80,35 @@ func (s *Syncer) Held(ctx context.Context, organization string, after key.Key, l
 
 // Decide approves or restores what is held of a connection, state.HeldApprove or
 // state.HeldRestore, and lets it go on. The first decision counts; the same one again
-// changes nothing. ErrNotHeld.
+// changes nothing, another one is state.ErrPrecondition. ErrNotHeld; state.ErrInvalid for
+// what is neither.
 func (s *Syncer) Decide(ctx context.Context, organization string, id key.Key, decision string) error {
-	return errors.New("not built")
+	if decision != state.HeldApprove && decision != state.HeldRestore {
+		return fmt.Errorf("downsync.Decide: %w", state.ErrInvalid)
+	}
+	h, err := s.held.Get(ctx, organization, id)
+	if errors.Is(err, state.ErrNotFound) {
+		return fmt.Errorf("downsync.Decide: %w", ErrNotHeld)
+	}
+	if err != nil {
+		return fmt.Errorf("downsync.Decide: %w", err)
+	}
+	switch h.Decision {
+	case decision:
+	case "":
+		h.Decision = decision
+		if err := s.held.Put(ctx, h); err != nil {
+			return fmt.Errorf("downsync.Decide: %w", err)
+		}
+	default:
+		return fmt.Errorf("downsync.Decide: %w", state.ErrPrecondition)
+	}
+	row, err := s.connections.Get(ctx, organization, id)
+	if err != nil {
+		return fmt.Errorf("downsync.Decide: %w", err)
+	}
+	if err := s.send(ctx, queue.MailboxTasks, Message(organization, row.Connection, CauseHeld, time.Time{})); err != nil {
+		return fmt.Errorf("downsync.Decide: %w", err)
+	}
+	return nil
 }
-
-// Due enqueues the connections whose turn it is in the next half hour.
-func (s *Syncer) Due(ctx context.Context) error { return errors.New("not built") }
-
-// Task takes a message of the queue mailbox-tasks whose op is Op. An error means that
-// the bus refused.
-func (s *Syncer) Task(ctx context.Context, m queue.Message) error { return errors.New("not built") }

@@ -25,3 +25,9 @@ func bareVersion(s string) string {
 	}
 	return string(raw)
 }
+
+// Version is a change key or ETag in the one form that all of the same version share;
+// what cannot be decoded stays as it is.
+func Version(s string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(bareVersion(s)))
+}

@@ -26,6 +26,8 @@ type Held struct {
 	Since        time.Time `json:"since"`    // UTC
 	Removals     int       `json:"removals"` // at least so many
 	Known        int       `json:"known"`    // of so many
+	// Round names the round that is held.
+	Round string `json:"round,omitempty"`
 	// Decision is one of the Held constants; "" while nobody has decided.
 	Decision string `json:"decision,omitempty"`
 	ETag     string `json:"-"`

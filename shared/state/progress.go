@@ -40,6 +40,8 @@ type Progress struct {
 	Found     int `json:"found"`
 	// Ignored counts items that no sense could be made of.
 	Ignored int `json:"ignored,omitempty"`
+	// Read are the calendars of which something may be known, by their ids.
+	Read []string `json:"read,omitempty"`
 	// Skipped are the calendars that are not there any more, by their ids.
 	Skipped []string `json:"skipped,omitempty"`
 }

@@ -1,0 +1,133 @@
+package downsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/appointment"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+const (
+	shortest = 30 * time.Minute // interval, because Microsoft throttles (R8)
+	// horizon is how far ahead a run of the schedule looks: to the next run, with a slot
+	// to spare for a timer that fires early or late.
+	horizon = shortest + state.SyncSlot
+	// lookBack is how far back it looks for what runs before it left.
+	lookBack = 7 * 24 * time.Hour
+)
+
+// every is how often an organisation's calendars are read.
+func every(org organization.Organization) time.Duration {
+	return max(time.Duration(org.DownSync.EveryMinutes)*time.Minute, shortest)
+}
+
+// reads reports whether an organisation has calendars read at all.
+func reads(org organization.Organization) bool {
+	return org.Module && org.Sync && appointment.Privacy(org.DownSync.Privacy) != appointment.Nothing
+}
+
+// Due enqueues the connections whose turn comes until the next run, each to be received
+// at its own moment of the interval, and puts them on the agenda again (R8). It reads the
+// slots of that time and of what the run before left, nothing of the connections
+// themselves, and the settings of their organisations once: 10,000 due connections cost
+// some 200 transactions and one sending.
+//
+// A turn that is overdue, because runs were late or failed, is not made up for: the
+// connection has its next one at its own moment within half an hour, and then as ever.
+// A kill in between enqueues a turn again, under the same message id.
+func (s *Syncer) Due(ctx context.Context) error {
+	now := s.now().UTC()
+	last, err := s.due.SyncRun(ctx)
+	if err != nil {
+		return fmt.Errorf("downsync.Due: %w", err)
+	}
+	from := now.Add(-lookBack)
+	if last.After(from) {
+		from = last
+	}
+	orgs := map[string]organization.Organization{}
+	// A turn that is put into a later slot of this run is taken there.
+	for slot := from.Truncate(state.SyncSlot); slot.Before(now.Add(horizon)); slot = slot.Add(state.SyncSlot) {
+		if err := s.dueSlot(ctx, slot, now, orgs); err != nil {
+			return fmt.Errorf("downsync.Due: %w", err)
+		}
+	}
+	if err := s.due.SetSyncRun(ctx, now); err != nil {
+		return fmt.Errorf("downsync.Due: %w", err)
+	}
+	return nil
+}
+
+// dueSlot takes one slot. The next turns are stored before the messages are sent, and the
+// slot is emptied after that: whatever becomes of the messages, there is a next turn.
+func (s *Syncer) dueSlot(ctx context.Context, slot, now time.Time, orgs map[string]organization.Organization) error {
+	turns, err := s.due.Syncs(ctx, slot)
+	if err != nil || len(turns) == 0 {
+		return err
+	}
+	var next []state.SyncTurn
+	var messages []queue.Message
+	for _, t := range turns {
+		org, err := s.known(ctx, t.Organization, orgs)
+		if errors.Is(err, state.ErrNotFound) {
+			continue // deleted: its connections leave the agenda
+		}
+		if err != nil {
+			return err
+		}
+		at := t.At
+		if at.Before(now) {
+			at = appointment.Moment(t.Connection, shortest, now)
+		}
+		following := t
+		following.At = appointment.Moment(t.Connection, every(org), at.Add(every(org)/2))
+		next = append(next, following)
+		if reads(org) {
+			m := message(t.Organization, t.Connection, t.Session, CauseSchedule, at)
+			m.ID = key.Of("sync-turn", t.Connection.String(), at.Format(time.RFC3339)).String()
+			m.Properties = map[string]any{turnProperty: at.Unix()}
+			messages = append(messages, m)
+		}
+	}
+	if err := s.due.AddSyncs(ctx, next); err != nil {
+		return err
+	}
+	if err := s.send(ctx, queue.MailboxTasks, messages...); err != nil {
+		return err
+	}
+	return s.due.SyncsDone(ctx, turns)
+}
+
+// known is an organisation, asked for once.
+func (s *Syncer) known(ctx context.Context, id string, orgs map[string]organization.Organization) (organization.Organization, error) {
+	if org, known := orgs[id]; known {
+		if org.ID == "" {
+			return org, state.ErrNotFound
+		}
+		return org, nil
+	}
+	org, err := s.orgs.Organization(ctx, id)
+	if err == nil || errors.Is(err, state.ErrNotFound) {
+		orgs[id] = org
+	}
+	return org, err
+}
+
+// ensureTurn puts a connection on the agenda, at its next moment; it is the same one
+// whoever computes it.
+func (r *reading) ensureTurn(ctx context.Context) error { return r.due.AddSyncs(ctx, r.turns()) }
+
+// dropTurn takes it from there.
+func (r *reading) dropTurn(ctx context.Context) error { return r.due.SyncsDone(ctx, r.turns()) }
+
+// turns are the next moments at which the connection can be on the agenda.
+func (r *reading) turns() []state.SyncTurn {
+	at := appointment.Moment(r.c.ID, every(r.org), r.began)
+	return []state.SyncTurn{{Organization: r.org.ID, Connection: r.c.ID, Session: Session(r.c), At: at}}
+}

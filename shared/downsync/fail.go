@@ -1,0 +1,78 @@
+package downsync
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// again ends a task that failed: a refusal of the bus is returned, what nobody but a
+// person heals is told to whoever looks after connections, and after anything else the
+// task comes again, later.
+func (s *Syncer) again(ctx context.Context, m queue.Message, r *reading, err error) error {
+	var refused *busError
+	var failure *graph.Error
+	switch {
+	case err == nil || errors.As(err, &refused):
+		return err
+	case r != nil && errors.As(err, &failure) && failure.Kind == graph.Throttled:
+		return s.throttled(ctx, r, failure)
+	case r != nil && errors.As(err, &failure) && failure.Kind != graph.Transient && failure.Kind != graph.Conflict:
+		return s.closed(ctx, r, failure)
+	}
+	attempt := number(m, attemptProperty) + 1
+	s.log.WarnContext(ctx, "postponed", "queue", queue.MailboxTasks, "attempt", attempt, "error", err)
+	if r != nil && attempt > maxAttempts {
+		return s.failed(ctx, r, causeUnavailable)
+	}
+	return s.resend(ctx, m, s.now().Add(s.backoff(attempt)), s.soFar(m, r, attempt))
+}
+
+// soFar are the properties with which a reading goes on where it is.
+func (s *Syncer) soFar(m queue.Message, r *reading, attempt int64) map[string]any {
+	p := map[string]any{attemptProperty: attempt}
+	if r != nil && r.progress.State == state.SyncRunning {
+		p[doneProperty], p[pagesProperty], p[foundProperty] = int64(r.progress.Done), int64(r.progress.Pages), int64(r.progress.Found)
+	}
+	return p
+}
+
+// backoff doubles from two seconds to five minutes, plus or minus a fifth.
+func (s *Syncer) backoff(attempt int64) time.Duration {
+	d := min(2*time.Second<<min(attempt-1, 10), 5*time.Minute)
+	return d + time.Duration((s.jitter()-0.5)*0.4*float64(d))
+}
+
+// throttled leaves the whole lane alone for as long as Graph asks, and comes again.
+func (s *Syncer) throttled(ctx context.Context, r *reading, failure *graph.Error) error {
+	attempt := number(r.m, attemptProperty) + 1
+	until := s.now().Add(cmp.Or(failure.RetryAfter, s.backoff(attempt)))
+	if err := s.lanes.SetNotBefore(ctx, r.lane, until); err != nil {
+		return s.again(ctx, r.m, nil, err)
+	}
+	return s.resend(ctx, r.m, until.Add(s.spread(2*time.Second)), s.soFar(r.m, r, attempt))
+}
+
+// closed takes that the calendar cannot be read until somebody mends something.
+func (s *Syncer) closed(ctx context.Context, r *reading, failure *graph.Error) error {
+	if failure.Kind == graph.Unauthorised || failure.Kind == graph.Unreachable {
+		if err := s.failures.ConnectionFailed(ctx, r.c, failure); err != nil {
+			return s.again(ctx, r.m, nil, err)
+		}
+	}
+	return s.failed(ctx, r, cmp.Or(failure.Reason, failure.Code, causeUnavailable))
+}
+
+// failed notes that a reading could not be done; the next turn tries again.
+func (s *Syncer) failed(ctx context.Context, r *reading, cause string) error {
+	r.progress.State, r.progress.Cause = state.SyncFailed, cause
+	if err := r.progressed(ctx); err != nil {
+		return s.again(ctx, r.m, nil, err)
+	}
+	return nil
+}

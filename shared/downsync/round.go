@@ -1,0 +1,220 @@
+package downsync
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/calbridge/calbridge/shared/appointment"
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/outbound"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// Bounds of a round, against chains of pages that never end (graph/contract.md 4.3).
+const (
+	maxPages = 2000
+	maxEmpty = 50 // pages without items, one after the other
+	// maxFailures is after how many broken rounds a calendar is read anew.
+	maxFailures = 3
+)
+
+// round is the reading of one calendar.
+type round struct {
+	*reading
+	id     string // of the calendar
+	key    key.Key
+	cursor state.Cursor
+	*memory
+	book   *book
+	series map[string]*series // of this slice; nil for one that is not there
+	events []outbound.Event   // to be published before the book is saved
+}
+
+// errBroken ends a round that makes no sense; why says what is wrong with it.
+type errBroken struct{ why string }
+
+func (e errBroken) Error() string { return "downsync: broken round: " + e.why }
+
+// calendar reads one calendar; more says that the slice ended before it was through.
+func (r *reading) calendar(ctx context.Context, id string) (more bool, err error) {
+	x := &round{reading: r, id: id, key: state.CalendarKey(r.c.ID, id), series: map[string]*series{}}
+	x.book = newBook(r.appointments, x.key)
+	if x.cursor, err = r.cursors.Get(ctx, x.key); err != nil {
+		return false, err
+	}
+	x.open()
+	more, err = x.run(ctx)
+	var broken errBroken
+	switch {
+	case errors.As(err, &broken):
+		return false, x.giveUp(ctx, broken.why)
+	case err != nil && x.cursor.Round.Pages > 0:
+		if saved := x.save(ctx); saved != nil {
+			return false, saved
+		}
+	}
+	return more, err
+}
+
+// open goes on with a round, or begins one: a full one where there is no link, where
+// something else may be told by now, and where it is time to move the window.
+func (x *round) open() {
+	basis := basisOf(x.org, x.c)
+	roll := !x.cursor.Roll.IsZero() && !x.began.Before(x.cursor.Roll)
+	switch {
+	case x.cursor.Basis != basis, x.cursor.Round == nil && (x.cursor.Link == "" || roll):
+		x.anew()
+	case x.cursor.Round == nil:
+		x.cursor.Round = &state.Round{Next: x.cursor.Link}
+		x.memory = remember(x.cursor.Round)
+	default:
+		x.memory = remember(x.cursor.Round)
+	}
+}
+
+// anew begins a full round. What it does not show is asked for at its end.
+func (x *round) anew() {
+	w := appointment.NewWindow(x.key, x.began)
+	x.cursor.Link, x.cursor.Basis = "", basisOf(x.org, x.c)
+	x.cursor.From, x.cursor.To, x.cursor.Roll = w.From, w.To, w.Roll
+	x.cursor.Round = &state.Round{Full: true}
+	x.memory = remember(x.cursor.Round)
+}
+
+func (x *round) window() appointment.Window {
+	return appointment.Window{From: x.cursor.From, To: x.cursor.To}
+}
+
+// run reads pages until the round ends, then does what only its end allows.
+func (x *round) run(ctx context.Context) (more bool, err error) {
+	for x.cursor.Round.Delta == "" {
+		if x.budget == 0 || x.spent() {
+			return true, x.save(ctx)
+		}
+		x.budget--
+		page, err := x.fetch(ctx)
+		var failure *graph.Error
+		if errors.As(err, &failure) && failure.Kind == graph.Gone {
+			if x.cursor.Round.Next == "" {
+				return false, x.calendarGone(ctx)
+			}
+			if x.cursor.Failures++; x.cursor.Failures > maxFailures {
+				return false, errBroken{causeLink}
+			}
+			x.anew() // an expired link: read anew, and compared
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if err := x.take(ctx, page); err != nil {
+			return false, err
+		}
+	}
+	return x.close(ctx)
+}
+
+// fetch asks for the next page.
+func (x *round) fetch(ctx context.Context) (graph.DeltaPage, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	link := x.cursor.Round.Next
+	page, err := x.reader.Delta(ctx, x.as, graph.DeltaRequest{Mailbox: x.c.Mailbox, Calendar: x.id, From: x.cursor.From, To: x.cursor.To,
+		Link: link, PageSize: x.pageSize})
+	var failure *graph.Error
+	if errors.As(err, &failure) && failure.Kind == graph.Invalid && link != "" {
+		return page, errBroken{causeLink} // a link that is not Graph's, or that Graph cannot read
+	}
+	if err == nil && (page.Next == "") == (page.Delta == "") {
+		return page, errBroken{causeLink}
+	}
+	return page, err
+}
+
+// take tells what a page tells, and goes on behind it.
+func (x *round) take(ctx context.Context, page graph.DeltaPage) error {
+	round := x.cursor.Round
+	fresh, err := x.page(ctx, page.Items)
+	if err != nil {
+		return err
+	}
+	if err := x.flush(ctx); err != nil {
+		return err
+	}
+	round.Pages++
+	x.progress.Pages++
+	x.items += len(page.Items)
+	if len(page.Items) > 0 {
+		round.Empty = 0
+	} else {
+		round.Empty++
+	}
+	if page.Next != "" && (len(page.Items) > 0 && fresh == 0 || round.Empty > maxEmpty || round.Pages >= maxPages || page.Next == round.Next) {
+		return errBroken{causeLoop}
+	}
+	round.Next, round.Delta = page.Next, page.Delta
+	if page.Next != "" {
+		x.watched = true
+	}
+	return x.show(ctx)
+}
+
+// flush publishes what is to be told, and then remembers that it was.
+func (x *round) flush(ctx context.Context) error {
+	if err := x.publish(ctx, x.events); err != nil {
+		return err
+	}
+	x.events = nil
+	return x.book.save(ctx)
+}
+
+// save stores how far the round has come.
+func (x *round) save(ctx context.Context) (err error) {
+	x.memory.save(x.cursor.Round)
+	x.cursor.ETag, err = x.cursors.Put(ctx, x.key, x.cursor)
+	return err
+}
+
+// giveUp leaves a round that makes no sense: nothing follows from what it did not show.
+// The next turn begins from the last whole round, and after some of them anew.
+func (x *round) giveUp(ctx context.Context, why string) error {
+	x.log.WarnContext(ctx, "round left", "connection", x.c.ID, "why", why, "pages", x.cursor.Round.Pages)
+	if x.cursor.Failures++; x.cursor.Failures >= maxFailures {
+		x.cursor.Link = ""
+	}
+	x.cursor.Round = nil
+	x.progress.State, x.progress.Cause = state.SyncFailed, why
+	var err error
+	x.cursor.ETag, err = x.cursors.Put(ctx, x.key, x.cursor)
+	return err
+}
+
+// calendarGone passes over a calendar that is not there: its appointments were not
+// deleted one by one, and nothing is said of them.
+func (x *round) calendarGone(ctx context.Context) error {
+	x.progress.Skipped = withCalendar(x.progress.Skipped, x.id)
+	x.progress.Cause = causeGone
+	if x.cursor.ETag == "" {
+		return nil
+	}
+	x.cursor.Round = nil
+	var err error
+	x.cursor.ETag, err = x.cursors.Put(ctx, x.key, x.cursor)
+	return err
+}
+
+// finish ends the round: the next one begins where it ended.
+func (x *round) finish(ctx context.Context) (err error) {
+	x.cursor.Link, x.cursor.Round, x.cursor.Failures = x.cursor.Round.Delta, nil, 0
+	x.cursor.ETag, err = x.cursors.Put(ctx, x.key, x.cursor)
+	return err
+}
+
+func withCalendar(ids []string, id string) []string {
+	if slices.Contains(ids, id) {
+		return ids
+	}
+	return append(slices.Clone(ids), id)
+}

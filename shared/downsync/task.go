@@ -1,0 +1,363 @@
+package downsync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/appointment"
+	"github.com/calbridge/calbridge/shared/connection"
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/outbound"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// task is the body of a message of mailbox-tasks.
+type task struct {
+	V            int    `json:"v"`
+	Op           string `json:"op"`
+	Organization string `json:"organization"`
+	Connection   string `json:"connection"`
+	Cause        string `json:"cause,omitempty"`
+}
+
+// Properties of a task's messages.
+const (
+	attemptProperty = "attempt" // how often it failed in a way that may pass
+	sendProperty    = "send"    // how often it was sent again, for whatever reason
+	doneProperty    = "done"    // how many calendars this reading has finished
+	foundProperty   = "found"   // how many changes it has found
+	pagesProperty   = "pages"   // how many pages it has read
+	turnProperty    = "turn"    // whose turn it is: since when, in Unix seconds
+)
+
+const (
+	maxAttempts = 8                // then the schedule's next turn tries again
+	patience    = 3                // attempts after which one event that cannot be read is left as it is
+	againAfter  = 60 * time.Second // until a notified change that was not found is looked for again
+	callTimeout = 20 * time.Second // of one request to Graph (write-path.md section 1)
+)
+
+// Message is the task that reads a connection's calendars, visible at an instant; zero
+// is at once.
+func Message(organization string, c connection.Connection, cause string, at time.Time) queue.Message {
+	return message(organization, c.ID, Session(c), cause, at)
+}
+
+func message(organization string, id key.Key, session, cause string, at time.Time) queue.Message {
+	body, err := json.Marshal(task{V: 1, Op: Op, Organization: organization, Connection: id.String(), Cause: cause})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return queue.Message{ID: key.Random(), SessionID: session, ContentType: "application/json", Body: body, ScheduledFor: at}
+}
+
+// busError is a refusal of the bus: the one failure that only a redelivery heals.
+type busError struct{ err error }
+
+func (e *busError) Error() string { return "bus: " + e.err.Error() }
+func (e *busError) Unwrap() error { return e.err }
+
+// send sends, also when the invocation's own time is up: what was decided must not be
+// forgotten for want of a second.
+func (s *Syncer) send(ctx context.Context, entity string, messages ...queue.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	trace := queue.Trace(ctx)
+	for i := range messages {
+		if trace != "" && messages[i].Properties[queue.TraceProperty] == nil {
+			messages[i].Properties = with(messages[i].Properties, queue.TraceProperty, trace)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := s.bus.Send(ctx, entity, messages...); err != nil {
+		return &busError{fmt.Errorf("send to %s: %w", entity, err)}
+	}
+	return nil
+}
+
+func (s *Syncer) publish(ctx context.Context, events []outbound.Event) error {
+	messages := make([]queue.Message, len(events))
+	for i, e := range events {
+		messages[i] = queue.Message{ID: e.ID, SessionID: e.Session, Subject: e.Type, ContentType: outbound.ContentType, Body: e.Body,
+			Properties: map[string]any{"organization": e.Organization, "type": e.Type}}
+	}
+	return s.send(ctx, queue.Changes, messages...)
+}
+
+func (s *Syncer) origin(organization string) outbound.Origin {
+	return outbound.Origin{PublicURL: s.publicURL, Organization: organization, Time: s.now()}
+}
+
+func with(properties map[string]any, name string, value any) map[string]any {
+	p := maps.Clone(properties)
+	if p == nil {
+		p = map[string]any{}
+	}
+	p[name] = value
+	return p
+}
+
+// number reads a counter of a message; what is absent or no number is 0.
+func number(m queue.Message, name string) int64 {
+	switch v := m.Properties[name].(type) {
+	case int64:
+		return v
+	case int32:
+		return int64(v)
+	case float64:
+		return int64(v)
+	}
+	return 0
+}
+
+// resend sends a task's message once more, under a new id, with other properties.
+func (s *Syncer) resend(ctx context.Context, m queue.Message, at time.Time, properties map[string]any) error {
+	n := number(m, sendProperty) + 1
+	base := m.ID
+	if n > 1 {
+		base, _ = m.Properties["base"].(string)
+	}
+	next := queue.Message{ID: fmt.Sprintf("%.100s.%d", base, n), SessionID: m.SessionID, ContentType: m.ContentType, Body: m.Body,
+		ScheduledFor: at, Properties: map[string]any{}}
+	maps.Copy(next.Properties, m.Properties)
+	maps.Copy(next.Properties, properties)
+	next.Properties[sendProperty], next.Properties["base"] = n, base
+	return s.send(ctx, queue.MailboxTasks, next)
+}
+
+// Task takes a message of the queue mailbox-tasks whose op is Op. It reads, publishes,
+// marks as owed and wakes lanes; it never changes an event. Whatever fails but the bus
+// ends with the same task, later, and success; an error means that the bus refused.
+//
+// A connection in whose calendar nothing changed costs one request to Graph, and of the
+// tables seven: the connection (2), the lane, what is held, the progress (read and
+// written), the cursor (read and written).
+func (s *Syncer) Task(ctx context.Context, m queue.Message) error {
+	var t task
+	id, err := key.Key{}, json.Unmarshal(m.Body, &t)
+	if err == nil {
+		id, err = key.Parse(t.Connection)
+	}
+	if err != nil || t.Op != Op {
+		s.log.ErrorContext(ctx, "task dropped: no connection to read", "message", m.ID)
+		return nil
+	}
+	run, err := s.open(ctx, t, id, m)
+	if err != nil {
+		return s.again(ctx, m, nil, err)
+	}
+	if run == nil {
+		return nil
+	}
+	return s.again(ctx, m, run, run.read(ctx))
+}
+
+// reading is one task's work on a connection.
+type reading struct {
+	*Syncer
+	m        queue.Message
+	cause    string
+	org      organization.Organization
+	c        connection.Connection
+	lane     key.Key
+	as       graph.Access
+	began    time.Time // of this slice
+	budget   int       // of pages that are left
+	progress state.Progress
+	watched  bool // somebody may look at the progress right now
+	items    int  // of the pages that were read
+}
+
+// open reads what a task needs to begin; nil where there is nothing to do.
+func (s *Syncer) open(ctx context.Context, t task, id key.Key, m queue.Message) (*reading, error) {
+	row, err := s.connections.Get(ctx, t.Organization, id)
+	if errors.Is(err, state.ErrNotFound) || err == nil && row.State == connection.Disconnected {
+		return nil, s.forget(ctx, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	org, err := s.orgs.Organization(ctx, t.Organization)
+	if errors.Is(err, state.ErrNotFound) {
+		return nil, s.forget(ctx, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &reading{Syncer: s, m: m, cause: t.Cause, org: org, c: row.Connection, lane: key.Lane(t.Organization, key.User, row.User),
+		began: s.now(), budget: s.pages}
+	if r.progress, err = s.progress.Get(ctx, id); err != nil {
+		return nil, err
+	}
+	why := ""
+	if r.as, why = accessTo(org, r.c); why != "" {
+		return nil, r.off(ctx, why)
+	}
+	if turn := number(m, turnProperty); turn > 0 && r.progress.State == state.SyncDone && r.progress.Began.Unix() >= turn {
+		return nil, nil // it was read since its turn came
+	}
+	lane, err := s.lanes.Lane(ctx, r.lane)
+	if err != nil {
+		return nil, err
+	}
+	if lane.NotBefore.After(r.began) {
+		return nil, s.resend(ctx, m, lane.NotBefore.Add(s.spread(5*time.Second)), nil)
+	}
+	return r, nil
+}
+
+// spread is a random part of a span.
+func (s *Syncer) spread(d time.Duration) time.Duration { return time.Duration(s.jitter() * float64(d)) }
+
+// read reads all calendars of a connection, as far as one slice goes.
+func (r *reading) read(ctx context.Context) error {
+	if stop, err := r.heldBack(ctx); err != nil || stop {
+		return err
+	}
+	all := calendars(r.c)
+	if err := r.begin(ctx, all); err != nil {
+		return err
+	}
+	for n := r.progress.Done; n < len(all); n++ {
+		more, err := r.calendar(ctx, all[n])
+		if err != nil {
+			return err
+		}
+		if r.progress.State == state.SyncHeld {
+			return r.progressed(ctx)
+		}
+		if more {
+			return r.next(ctx)
+		}
+		r.progress.Done++
+	}
+	return r.end(ctx)
+}
+
+// begin notes that a reading begins, or goes on.
+func (r *reading) begin(ctx context.Context, all []string) error {
+	p := &r.progress
+	if number(r.m, doneProperty) == 0 && number(r.m, pagesProperty) == 0 {
+		*p = state.Progress{Asked: p.Asked, Began: r.began.UTC(), Ended: p.Ended, Read: p.Read}
+	}
+	p.State, p.Cause, p.Calendars = state.SyncRunning, "", len(all)
+	p.Done = min(int(number(r.m, doneProperty)), len(all))
+	for _, id := range all {
+		p.Read = withCalendar(p.Read, id)
+	}
+	r.watched = r.cause == CauseRequest || r.cause == CauseConnect || p.Pages > 0
+	if r.cause != CauseSchedule && r.cause != CauseNotified && r.cause != CauseAgain {
+		if err := r.ensureTurn(ctx); err != nil {
+			return err
+		}
+	}
+	return r.show(ctx)
+}
+
+// show stores the progress where somebody may be looking at it.
+func (r *reading) show(ctx context.Context) error {
+	if !r.watched {
+		return nil
+	}
+	return r.progressed(ctx)
+}
+
+func (r *reading) progressed(ctx context.Context) error {
+	return r.Syncer.progress.Put(ctx, r.c.ID, r.progress)
+}
+
+// next goes on in another slice.
+func (r *reading) next(ctx context.Context) error {
+	if err := r.progressed(ctx); err != nil {
+		return err
+	}
+	return r.resend(ctx, r.m, time.Time{}, map[string]any{doneProperty: int64(r.progress.Done), pagesProperty: int64(r.progress.Pages),
+		foundProperty: int64(r.progress.Found), attemptProperty: int64(0)})
+}
+
+// end notes that all calendars were read, and does what follows from that.
+func (r *reading) end(ctx context.Context) error {
+	p := &r.progress
+	if p.State == state.SyncRunning {
+		p.State = state.SyncDone
+	}
+	p.Ended = r.now().UTC()
+	if r.cause == CauseSchedule && p.Found > 0 && r.watch != nil {
+		if err := r.watch.SweepFound(ctx, r.org.ID, r.c.ID); err != nil {
+			return err
+		}
+	}
+	if r.cause == CauseNotified && r.items == 0 && number(r.m, pagesProperty) == 0 {
+		again := message(r.org.ID, r.c.ID, r.m.SessionID, CauseAgain, r.now().Add(againAfter))
+		if err := r.send(ctx, queue.MailboxTasks, again); err != nil {
+			return err
+		}
+	}
+	return r.progressed(ctx)
+}
+
+// off notes that a connection's calendars are not to be read, and takes it from the
+// agenda. What is known of them stays until the connection goes, so that nothing is told
+// twice when they are read again; only what an organisation has none of told is forgotten.
+func (r *reading) off(ctx context.Context, why string) error {
+	if why != causeModuleOff && why != causeSyncOff && why != causeNothing && why != causeTenant {
+		if err := r.dropTurn(ctx); err != nil {
+			return err
+		}
+	}
+	if why == causeNothing {
+		if err := r.clear(ctx, r.progress.Read); err != nil {
+			return err
+		}
+		r.progress.Read = nil
+	}
+	if r.progress.State == state.SyncOff && r.progress.Cause == why {
+		return nil
+	}
+	r.progress.State, r.progress.Cause = state.SyncOff, why
+	return r.progressed(ctx)
+}
+
+// privacy is how much may be told.
+func (r *reading) privacy() appointment.Privacy {
+	return appointment.Privacy(r.org.DownSync.Privacy)
+}
+
+// spent reports whether the slice's time is up.
+func (r *reading) spent() bool { return r.now().Sub(r.began) >= r.slice }
+
+// forget destroys what is known of a connection that is gone.
+func (s *Syncer) forget(ctx context.Context, id key.Key) error {
+	p, err := s.progress.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	r := reading{Syncer: s, c: connection.Connection{ID: id}}
+	if err := r.clear(ctx, p.Read); err != nil {
+		return err
+	}
+	return s.progress.Forget(ctx, id)
+}
+
+// clear forgets calendars.
+func (r *reading) clear(ctx context.Context, ids []string) error {
+	for _, id := range ids {
+		calendar := state.CalendarKey(r.c.ID, id)
+		if err := r.appointments.Clear(ctx, calendar); err != nil {
+			return err
+		}
+		if err := r.cursors.Forget(ctx, calendar); err != nil {
+			return err
+		}
+	}
+	return nil
+}
