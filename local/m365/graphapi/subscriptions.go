@@ -27,7 +27,11 @@ func (a *API) subscriptions(ctx context.Context, r *request, route Route) answer
 		}
 		return ok(http.StatusOK, object{{"@odata.context", r.base + "/$metadata#subscriptions"}, {"value", items}})
 	case route.Reauthorize && r.method == http.MethodPost:
-		return r.orFail(none, cmpErr(a.mayStillRead(r), func() error { return a.opt.Hub.Reauthorise(by, id) }))
+		_, err := a.stillRead(r, by, id)
+		if err == nil {
+			err = a.opt.Hub.Reauthorise(by, id)
+		}
+		return r.orFail(none, err)
 	case id == "" || route.Reauthorize:
 	case r.method == http.MethodGet:
 		s, err := a.opt.Hub.Get(by, id)
@@ -38,14 +42,6 @@ func (a *API) subscriptions(ctx context.Context, r *request, route Route) answer
 		return r.orFail(none, a.opt.Hub.Delete(by, id))
 	}
 	return r.refusal(http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.", "")
-}
-
-// cmpErr is the first failure: one that is there already, or that of doing it.
-func cmpErr(err error, do func() error) error {
-	if err != nil {
-		return err
-	}
-	return do()
 }
 
 // orFail is the answer, or the refusal. An error without a code has none (6.2).
@@ -151,7 +147,7 @@ func (a *API) aim(r *request, s *notify.Subscription) error {
 	if !r.caller.appOnly() && !r.caller.is(mailbox) || len(names) == 0 {
 		return denied()
 	}
-	if err := a.mayStillRead(r); err != nil {
+	if err := a.mayHear(r, mailbox); err != nil {
 		return err
 	}
 	if err := a.absent(r, route); err != nil {
@@ -161,12 +157,24 @@ func (a *API) aim(r *request, s *notify.Subscription) error {
 	return nil
 }
 
-// mayStillRead checks the permission that a subscription takes.
-func (a *API) mayStillRead(r *request) error {
+// mayHear checks the permission that a subscription takes.
+func (a *API) mayHear(r *request, mailbox string) error {
+	if r.caller.appOnly() && a.store.InScope(r.caller.Tenant, r.caller.App, mailbox) {
+		return nil
+	}
 	if !r.caller.may(read) || a.opt.Hub.Switches().ReadOnly && !r.caller.has("Calendars.Read") {
 		return denied()
 	}
 	return nil
+}
+
+// stillRead finds a caller's subscription and checks that it may have it still.
+func (a *API) stillRead(r *request, by notify.Caller, id string) (notify.Subscription, error) {
+	s, err := a.opt.Hub.Get(by, id)
+	if err != nil {
+		return s, err
+	}
+	return s, a.mayHear(r, s.User)
 }
 
 // renew answers PATCH.
@@ -180,7 +188,7 @@ func (a *API) renew(ctx context.Context, r *request, by notify.Caller, id string
 		}
 	}
 	if err == nil {
-		err = a.mayStillRead(r)
+		_, err = a.stillRead(r, by, id)
 	}
 	if err != nil {
 		return r.fail(err)

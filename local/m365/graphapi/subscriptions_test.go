@@ -177,6 +177,12 @@ func TestWhoMaySubscribe(t *testing.T) {
 			w.must(204, "DELETE", "/subscriptions/"+r.id(), nil)
 		}
 	}
+	// Exchange's own assignment is a permission too, that no token shows.
+	w.store.SetScope(acme, "app-1", aino)
+	w.token = "app:Mail.Send"
+	w.api.Hub().Set(notify.Switches{})
+	w.must(204, "DELETE", "/subscriptions/"+w.must(201, "POST", "/subscriptions", p.wish()).id(), nil)
+	w.store.SetScope(acme, "app-1")
 	// A user's is nobody else's, and needs the permission still when it is renewed.
 	w.token = "Calendars.Read"
 	id := w.must(201, "POST", "/subscriptions", p.wish("resource", "me/events")).id()

@@ -5,7 +5,9 @@
 // show-as, answer meetings of others, make a Teams meeting, and import a calendar
 // file. That is how a demonstration plays the user who edits what Calbridge wrote.
 //
-// Pages need no script; they ask the browser to load them again every few
+// A week shows what changes while somebody watches: a small script asks every second
+// whether anything has, and loads the page again, unless a form of it is open; then it
+// says so. Without script, and on the list, the browser loads them again every few
 // seconds. All that events hold is escaped; bodies are shown as text. Changes
 // are accepted from these pages only (http.CrossOriginProtection).
 package web
@@ -40,6 +42,10 @@ func New(store *exchange.Store, now func() time.Time) *Pages {
 	p := &Pages{store: store, now: now, pages: template.Must(pages.ParseFS(assets, "assets/*.html")), mux: http.NewServeMux()}
 	p.mux.HandleFunc("GET "+Root, p.list)
 	p.mux.HandleFunc("GET "+Root+"/week", p.week)
+	p.mux.HandleFunc("GET "+Root+"/version", p.version)
+	p.mux.HandleFunc("GET "+Root+"/watch.js", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFileFS(w, r, assets, "assets/watch.js")
+	})
 	p.mux.Handle("POST "+Root+"/do", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.do)))
 	p.mux.HandleFunc("GET "+Root+"/style.css", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFileFS(w, r, assets, "assets/style.css")
@@ -49,7 +55,7 @@ func New(store *exchange.Store, now func() time.Time) *Pages {
 
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self' 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")

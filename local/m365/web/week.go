@@ -17,6 +17,7 @@ type week struct {
 	Days                                  []day
 	Hours                                 []int
 	Later                                 int // events that are not in this week
+	Version                               string
 }
 
 // day is one column.
@@ -83,10 +84,11 @@ func (p *Pages) week(w http.ResponseWriter, r *http.Request) {
 	monday := mondayOf(p.day(r.URL.Query().Get("day"), events, next, zone))
 	page := week{
 		Tenant: tenant, User: u.ObjectID, Name: u.Name, Mail: u.Mail, Zone: zone.String(), State: u.State.String(),
-		Day:    monday.Format(time.DateOnly),
-		Before: link(tenant, u.ObjectID, monday.AddDate(0, 0, -7).Format(time.DateOnly)),
-		After:  link(tenant, u.ObjectID, monday.AddDate(0, 0, 7).Format(time.DateOnly)),
-		Today:  link(tenant, u.ObjectID, mondayOf(p.now().In(zone)).Format(time.DateOnly)),
+		Day:     monday.Format(time.DateOnly),
+		Before:  link(tenant, u.ObjectID, monday.AddDate(0, 0, -7).Format(time.DateOnly)),
+		After:   link(tenant, u.ObjectID, monday.AddDate(0, 0, 7).Format(time.DateOnly)),
+		Today:   link(tenant, u.ObjectID, mondayOf(p.now().In(zone)).Format(time.DateOnly)),
+		Version: versionOf(u, events),
 	}
 	for hour := range 24 {
 		page.Hours = append(page.Hours, hour)
