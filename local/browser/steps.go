@@ -51,17 +51,25 @@ func (p *Person) Tick(label string) {
 // page that is by then.
 func (p *Person) Sees(text string) {
 	p.t.Helper()
+	p.Until(fmt.Sprintf("%q", text), func() bool { return p.Shows(text) && p.Holds(`document.readyState === "complete"`) })
+}
+
+// Until waits until something holds; what names it.
+func (p *Person) Until(what string, holds func() bool) {
+	p.t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for end := time.Now().Add(patience); !p.Shows(text) || !p.loaded(); <-ticker.C {
+	for end := time.Now().Add(patience); !holds(); <-ticker.C {
 		if time.Now().After(end) {
-			p.t.Fatalf("%q is not there after %v, at %s, where it says:\n%s", text, patience, p.where(), p.words())
+			p.t.Fatalf("%s is not there after %v, at %s, where it says:\n%s", what, patience, p.where(), p.words())
 		}
 	}
 }
 
-func (p *Person) loaded() (complete bool) {
-	return p.try(chromedp.Evaluate(`document.readyState === "complete"`, &complete)) == nil && complete
+// Holds reports whether an expression is true on the page; it is not while one page
+// makes place for another.
+func (p *Person) Holds(expression string) (holds bool) {
+	return p.try(chromedp.Evaluate(expression, &holds)) == nil && holds
 }
 
 // Shows reports whether the page shows a text at this moment.

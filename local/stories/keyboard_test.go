@@ -69,10 +69,12 @@ func (s *somebody) chose(label string) {
 func (s *somebody) keys(principal, button string) {
 	s.t.Helper()
 	s.tab(button)
+	s.leaves()
 	s.Key(kb.Enter)
 	s.Sees("Pick an account")
 	s.tab("Use another account")
 	s.Key(principal)
+	s.leaves()
 	s.Key(kb.Enter)
 }
 

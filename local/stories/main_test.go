@@ -135,6 +135,27 @@ func start(t testing.TB) *world {
 	return w
 }
 
+// Advance moves the clock of everything, once nobody is at work: what is under way would
+// find its locks expired.
+func (w *world) Advance(d time.Duration) {
+	w.t.Helper()
+	ctx, cancel := w.patiently()
+	defer cancel()
+	ticker := time.NewTicker(25 * time.Millisecond)
+	defer ticker.Stop()
+	for idle := 0; idle < 8; idle++ {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			w.t.Fatal("there is always somebody at work")
+		}
+		if ready, _ := w.Bus.Due(); ready > 0 || w.Host.Calls() > 0 {
+			idle = -1
+		}
+	}
+	w.Stack.Advance(d)
+}
+
 // mailbox gives somebody of a tenant a mailbox.
 func (w *world) mailbox(tenant, principal, name string) {
 	w.M365.Exchange.AddUser(tenant, exchange.User{Principal: principal, Name: name, TimeZone: "Europe/Helsinki"})
@@ -196,9 +217,9 @@ func (w *world) link(request fields) (url string) {
 	return answer.URL
 }
 
-// patiently is the context of something that must happen soon.
+// patiently is the context of something that must happen soon, on a busy machine too.
 func (w *world) patiently() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(w.t.Context(), 20*time.Second)
+	return context.WithTimeout(w.t.Context(), time.Minute)
 }
 
 // inProcess launches the program in this process. Its settings are those that the

@@ -1,6 +1,7 @@
 package stories
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -17,6 +18,7 @@ type somebody struct {
 	*browser.Person
 	t    testing.TB
 	seen map[string]bool // pages that axe-core saw, shared by everybody of a test; nil looks at none
+	left float64         // when the page began that the last button was on; no other began then
 }
 
 // crowd makes people.
@@ -44,7 +46,7 @@ func (c crowd) person() *somebody {
 }
 
 func (c crowd) watch(p *browser.Person) *somebody {
-	s := &somebody{p, c.t, c.seen}
+	s := &somebody{Person: p, t: c.t, seen: c.seen}
 	c.t.Cleanup(func() {
 		// A page that is an error says so in its status, and of nothing but itself.
 		if all := p.Complaints("favicon", "the server responded with a status of 4"); len(all) > 0 {
@@ -61,9 +63,24 @@ var ids = regexp.MustCompile(`[a-z2-7]{26}|[0-9a-f-]{36}`)
 const look = `location.pathname + " " + (document.querySelector("h1") || {}).textContent + " " +
 	[...new Set([...document.querySelectorAll("main *")].map(e => e.tagName + "." + e.className + "." + (e.type || "")))].sort().join()`
 
-// at waits for a page that says words, and looks at it if nobody did yet.
+// Press presses a button or link, which leads to another page.
+func (s *somebody) Press(words string) {
+	s.t.Helper()
+	s.leaves()
+	s.Person.Press(words)
+}
+
+// leaves remembers the page that somebody is about to leave, so that at does not take it
+// for the next one.
+func (s *somebody) leaves() { s.t.Helper(); s.Evaluate("performance.timeOrigin", &s.left) }
+
+// at waits for another page of ours than the one that was left, which says words, and
+// looks at it if nobody did yet.
 func (s *somebody) at(words string) {
 	s.t.Helper()
+	s.Until("another page of ours", func() bool {
+		return s.Holds(fmt.Sprintf(`performance.timeOrigin !== %v && location.pathname.startsWith("/api/")`, s.left))
+	})
 	s.Sees(words)
 	if s.seen == nil {
 		return
@@ -159,6 +176,7 @@ func (s *somebody) tab(words string) {
 func (s *somebody) enters(button, words string) {
 	s.t.Helper()
 	s.tab(button)
+	s.leaves()
 	s.Key(kb.Enter)
 	s.at(words)
 }

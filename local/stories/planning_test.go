@@ -15,6 +15,7 @@ import (
 func (s *somebody) pressIn(account, tick, button string) {
 	s.t.Helper()
 	s.Sees("Calendar of " + account)
+	s.leaves()
 	var found bool
 	script, err := json.Marshal([]string{account, tick, button})
 	if err != nil {
