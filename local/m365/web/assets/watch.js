@@ -1,7 +1,7 @@
 "use strict";
 // Loads the page again when the mailbox has changed. While a card is open, whose form somebody
 // may be filling in, it says so instead.
-const shown = document.querySelector("main").dataset.version;
+const shown = document.querySelector("[data-version]").dataset.version;
 const address = "/calendars/version" + location.search;
 
 async function look() {
