@@ -18,6 +18,10 @@ type request struct {
 	path    string // below the version root, with query; starts with "/"
 	ifMatch string // header value; "" none
 	body    []byte // JSON; nil none
+	// prefer is what is asked for besides immutable ids; only of a request that goes alone.
+	prefer []string
+	// maxAnswer is how many bytes of the answer are read; 0 means the client's.
+	maxAnswer int64
 }
 
 // preferImmutable is the Prefer header of every request (contract 10).

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync/atomic"
 
 	"github.com/calbridge/calbridge/shared/graph"
@@ -56,9 +57,10 @@ func (c *Client) exchange(ctx context.Context, token string, r request) answer {
 		return answer{failure: &graph.Error{Kind: graph.Transient, Unanswered: sent.Load(), Cause: withoutURL(err)}}
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.maxAnswer+1))
+	most := max(r.maxAnswer, c.maxAnswer)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	a := answer{status: resp.StatusCode, header: resp.Header, body: body}
-	if err != nil || int64(len(body)) > c.maxAnswer {
+	if err != nil || int64(len(body)) > most {
 		a.unreadable, a.body = true, nil
 	}
 	if a.header.Get("Date") == "" {
@@ -83,7 +85,7 @@ func (c *Client) newRequest(ctx context.Context, token string, r request) (*http
 	req.URL, req.Host = target, target.Host
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Prefer", preferImmutable)
+	req.Header.Set("Prefer", strings.Join(append([]string{preferImmutable}, r.prefer...), ", "))
 	if r.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
