@@ -68,14 +68,10 @@ func basisOf(org organization.Organization, c connection.Connection) string {
 }
 
 // calendars are those to read; the default one has the id "".
-func calendars(c connection.Connection) []string {
+func calendars(c connection.Connection) []connection.Calendar {
 	chosen := c.Narrowed().Calendars
 	if len(chosen) == 0 {
-		return []string{""}
+		return []connection.Calendar{{Default: true}}
 	}
-	ids := make([]string, len(chosen))
-	for i, one := range chosen {
-		ids[i] = one.ID
-	}
-	return ids
+	return chosen
 }

@@ -17,7 +17,7 @@ const alertHeld = "held"
 // brake holds a connection when more is gone in one round than the organisation's limit
 // allows (A2): then nothing of the round is told as deleted, nothing more of the mailbox
 // is read, and a person is asked. A series counts once, however many of its days are gone.
-func (x *round) brake(ctx context.Context, strangers []string) (held bool, err error) {
+func (x *round) brake(ctx context.Context) (held bool, err error) {
 	if x.cursor.Round.Approved || x.cursor.Round.Restored {
 		return false, nil
 	}
@@ -52,8 +52,8 @@ func (x *round) losses() int {
 // knownInAll counts what is known of all calendars of the mailbox.
 func (x *round) knownInAll(ctx context.Context) (int, error) {
 	n := 0
-	for _, id := range calendars(x.c) {
-		if id == x.id {
+	for _, one := range calendars(x.c) {
+		if one.ID == x.id {
 			if err := x.book.loadAll(ctx); err != nil {
 				return 0, err
 			}
@@ -64,7 +64,7 @@ func (x *round) knownInAll(ctx context.Context) (int, error) {
 			}
 			continue
 		}
-		all, err := x.appointments.All(ctx, state.CalendarKey(x.c.ID, id))
+		all, err := x.appointments.All(ctx, state.CalendarKey(x.c.ID, one.ID))
 		if err != nil {
 			return 0, err
 		}

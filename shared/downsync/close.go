@@ -37,7 +37,7 @@ func (x *round) close(ctx context.Context) (more bool, err error) {
 		if err := x.ask(ctx, s); err != nil {
 			return false, err
 		}
-		held, err := x.brake(ctx, strangers)
+		held, err := x.brake(ctx)
 		if err != nil || held {
 			return false, err
 		}
@@ -163,7 +163,7 @@ func (x *round) unasked(record state.Record, days []string) []string {
 // ask asks for what one record has in doubt. What may not be read by its id is looked
 // for in a fresh read of its time instead, which tells less: not where it has moved to.
 func (x *round) ask(ctx context.Context, s suspects) error {
-	if basic(x.c) {
+	if x.blind() {
 		return x.look(ctx, s)
 	}
 	if s.record.One != nil {

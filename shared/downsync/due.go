@@ -18,8 +18,11 @@ const (
 	// horizon is how far ahead a run of the schedule looks: to the next run, with a slot
 	// to spare for a timer that fires early or late.
 	horizon = shortest + state.SyncSlot
-	// lookBack is how far back it looks for what runs before it left.
-	lookBack = 7 * 24 * time.Hour
+	// lookBack is how far back the first run looks; others begin where the one before was.
+	lookBack = 24 * time.Hour
+	// marked is after how many slots of the past a run notes how far it has come, so that
+	// after a long pause even runs that are cut off come to the present.
+	marked = 144
 )
 
 // every is how often an organisation's calendars are read.
@@ -48,14 +51,19 @@ func (s *Syncer) Due(ctx context.Context) error {
 		return fmt.Errorf("downsync.Due: %w", err)
 	}
 	from := now.Add(-lookBack)
-	if last.After(from) {
+	if !last.IsZero() {
 		from = last
 	}
-	orgs := map[string]organization.Organization{}
+	orgs, n := map[string]organization.Organization{}, 0
 	// A turn that is put into a later slot of this run is taken there.
 	for slot := from.Truncate(state.SyncSlot); slot.Before(now.Add(horizon)); slot = slot.Add(state.SyncSlot) {
 		if err := s.dueSlot(ctx, slot, now, orgs); err != nil {
 			return fmt.Errorf("downsync.Due: %w", err)
+		}
+		if n++; n%marked == 0 && slot.Before(now) {
+			if err := s.due.SetSyncRun(ctx, slot); err != nil {
+				return fmt.Errorf("downsync.Due: %w", err)
+			}
 		}
 	}
 	if err := s.due.SetSyncRun(ctx, now); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strconv"
 
 	"github.com/calbridge/calbridge/shared/appointment"
 	"github.com/calbridge/calbridge/shared/graph"
@@ -156,7 +157,10 @@ func (x *round) seriesOf(ctx context.Context, id string) (*series, error) {
 		return s, nil
 	}
 	master := graph.Item{ID: id, Kind: graph.Master, ShowAs: "busy"}
-	if !basic(x.c) {
+	switch {
+	case x.blind() && !x.cursor.Round.Full:
+		return nil, errAnew
+	case !x.blind():
 		found, err := x.direct(ctx, id)
 		if gone(err) {
 			x.series[id] = nil
@@ -183,9 +187,11 @@ func gone(err error) bool {
 	return errors.As(err, &failure) && failure.Kind == graph.Gone
 }
 
-// fateOf asks whether an event is ours. Of a connection that writes nothing, and never
-// could, nothing is.
+// fateOf asks whether an event is ours. In somebody else's calendar nothing is.
 func (x *round) fateOf(ctx context.Context, i graph.Item) (Fate, error) {
+	if x.shared {
+		return Foreign, nil
+	}
 	fate, err := x.ours.Changed(ctx, x.org.ID, x.lane, x.as, x.c.Mailbox, i)
 	if err == nil && fate == Handled {
 		x.progress.Found++
@@ -246,7 +252,10 @@ func (x *round) dissolve(record state.Record) {
 	x.book.set(state.Record{ID: record.ID})
 }
 
+// upsert notes what is there. Its id counts how often it has changed what may be told,
+// too, since that may be told again then in the same version.
 func (x *round) upsert(a appointment.Appointment, version string) {
+	version += "/" + strconv.Itoa(x.cursor.Bases)
 	x.tell(outbound.Appointment{EventID: appointment.EventID(x.c.ID, a, version), Change: outbound.Upserted, What: a})
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/calbridge/calbridge/shared/appointment"
+	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/outbound"
@@ -16,6 +17,7 @@ import (
 const (
 	maxPages = 2000
 	maxEmpty = 50 // pages without items, one after the other
+	maxStale = 2  // pages without news, beyond as many as had some
 	// maxFailures is after how many broken rounds a calendar is read anew.
 	maxFailures = 3
 )
@@ -24,6 +26,7 @@ const (
 type round struct {
 	*reading
 	id     string // of the calendar
+	shared bool   // it is somebody else's
 	key    key.Key
 	cursor state.Cursor
 	*memory
@@ -37,9 +40,16 @@ type errBroken struct{ why string }
 
 func (e errBroken) Error() string { return "downsync: broken round: " + e.why }
 
+// errAnew ends a round that lacks what only a full one shows.
+var errAnew = errors.New("downsync: a full round is needed")
+
+// blind reports whether events of the calendar cannot be read by their ids: with no more
+// than busy times (graph/contract.md section 12), and in somebody else's mailbox.
+func (x *round) blind() bool { return basic(x.c) || x.shared }
+
 // calendar reads one calendar; more says that the slice ended before it was through.
-func (r *reading) calendar(ctx context.Context, id string) (more bool, err error) {
-	x := &round{reading: r, id: id, key: state.CalendarKey(r.c.ID, id), series: map[string]*series{}}
+func (r *reading) calendar(ctx context.Context, of connection.Calendar) (more bool, err error) {
+	x := &round{reading: r, id: of.ID, shared: of.Shared, key: state.CalendarKey(r.c.ID, of.ID), series: map[string]*series{}}
 	x.book = newBook(r.appointments, x.key)
 	if x.cursor, err = r.cursors.Get(ctx, x.key); err != nil {
 		return false, err
@@ -50,7 +60,7 @@ func (r *reading) calendar(ctx context.Context, id string) (more bool, err error
 	switch {
 	case errors.As(err, &broken):
 		return false, x.giveUp(ctx, broken.why)
-	case err != nil && x.cursor.Round.Pages > 0:
+	case err != nil && x.cursor.Round != nil && x.cursor.Round.Pages > 0:
 		if saved := x.save(ctx); saved != nil {
 			return false, saved
 		}
@@ -77,7 +87,11 @@ func (x *round) open() {
 // anew begins a full round. What it does not show is asked for at its end.
 func (x *round) anew() {
 	w := appointment.NewWindow(x.key, x.began)
-	x.cursor.Link, x.cursor.Basis = "", basisOf(x.org, x.c)
+	if basis := basisOf(x.org, x.c); basis != x.cursor.Basis {
+		x.cursor.Basis = basis
+		x.cursor.Bases++
+	}
+	x.cursor.Link = ""
 	x.cursor.From, x.cursor.To, x.cursor.Roll = w.From, w.To, w.Roll
 	x.cursor.Round = &state.Round{Full: true}
 	x.memory = remember(x.cursor.Round)
@@ -109,7 +123,12 @@ func (x *round) run(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if err := x.take(ctx, page); err != nil {
+		err = x.take(ctx, page)
+		if errors.Is(err, errAnew) {
+			x.anew()
+			continue
+		}
+		if err != nil {
 			return false, err
 		}
 	}
@@ -146,12 +165,7 @@ func (x *round) take(ctx context.Context, page graph.DeltaPage) error {
 	round.Pages++
 	x.progress.Pages++
 	x.items += len(page.Items)
-	if len(page.Items) > 0 {
-		round.Empty = 0
-	} else {
-		round.Empty++
-	}
-	if page.Next != "" && (len(page.Items) > 0 && fresh == 0 || round.Empty > maxEmpty || round.Pages >= maxPages || page.Next == round.Next) {
+	if page.Next != "" && endless(round, page, fresh) {
 		return errBroken{causeLoop}
 	}
 	round.Next, round.Delta = page.Next, page.Delta
@@ -159,6 +173,21 @@ func (x *round) take(ctx context.Context, page graph.DeltaPage) error {
 		x.watched = true
 	}
 	return x.show(ctx)
+}
+
+// endless reports whether a chain of pages is not to be followed any further: it leads
+// to itself, or brings nothing new. Since an item may come several times in a round
+// (contract 4.4), as many pages may repeat what was shown as showed it, and a few more.
+func endless(round *state.Round, page graph.DeltaPage, fresh int) bool {
+	switch {
+	case len(page.Items) == 0:
+		round.Empty++
+	case fresh == 0:
+		round.Empty, round.Stale = 0, round.Stale+1
+	default:
+		round.Empty, round.Stale, round.News = 0, 0, round.News+1
+	}
+	return page.Next == round.Next || round.Pages >= maxPages || round.Empty > maxEmpty || round.Stale > round.News+maxStale
 }
 
 // flush publishes what is to be told, and then remembers that it was.

@@ -244,15 +244,15 @@ func (r *reading) read(ctx context.Context) error {
 }
 
 // begin notes that a reading begins, or goes on.
-func (r *reading) begin(ctx context.Context, all []string) error {
+func (r *reading) begin(ctx context.Context, all []connection.Calendar) error {
 	p := &r.progress
 	if number(r.m, doneProperty) == 0 && number(r.m, pagesProperty) == 0 {
 		*p = state.Progress{Asked: p.Asked, Began: r.began.UTC(), Ended: p.Ended, Read: p.Read}
 	}
 	p.State, p.Cause, p.Calendars = state.SyncRunning, "", len(all)
 	p.Done = min(int(number(r.m, doneProperty)), len(all))
-	for _, id := range all {
-		p.Read = withCalendar(p.Read, id)
+	for _, one := range all {
+		p.Read = withCalendar(p.Read, one.ID)
 	}
 	r.watched = r.cause == CauseRequest || r.cause == CauseConnect || p.Pages > 0
 	if r.cause != CauseSchedule && r.cause != CauseNotified && r.cause != CauseAgain {

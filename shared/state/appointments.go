@@ -74,31 +74,54 @@ func (a *Appointments) All(ctx context.Context, calendar key.Key) ([]Record, err
 }
 
 // Save stores records of different events in place of what was known of these, and
-// forgets those that hold nothing. One request for every 100 of them.
+// forgets those that hold nothing. One request for every 100 of them, or 2 MiB. A series
+// that does not fit a row is ErrTooLarge: one of some ten thousand days.
 func (a *Appointments) Save(ctx context.Context, calendar key.Key, records []Record) error {
-	for batch := range slices.Chunk(records, maxChanges) {
-		changes := make([]Change, len(batch))
-		for i, r := range batch {
-			changes[i] = Change{Delete, Entity{Partition: calendar.String(), Row: recordRow(r.ID)}}
-			if r.Empty() {
-				continue
-			}
-			doc, err := json.Marshal(r)
-			if err != nil {
-				return fmt.Errorf("state.SaveAppointments: %w", err)
-			}
-			props, err := Pack(doc)
-			if err != nil {
-				return fmt.Errorf("state.SaveAppointments: %w", err)
-			}
-			props["v"] = version
-			changes[i].Action, changes[i].Entity.Props = InsertOrReplace, props
-		}
-		if err := applyMissing(ctx, a.tables, tableAppointments, changes); err != nil {
+	const maxBytes = 2 << 20 // of a transaction, which in base64 stays below its limit
+	var batch []Change
+	size := 0
+	flush := func() error {
+		err := applyMissing(ctx, a.tables, tableAppointments, batch)
+		batch, size = nil, 0
+		if err != nil {
 			return fmt.Errorf("state.SaveAppointments: %w", err)
 		}
+		return nil
 	}
-	return nil
+	for _, r := range records {
+		c, n, err := recordChange(calendar, r)
+		if err != nil {
+			return fmt.Errorf("state.SaveAppointments: %w", err)
+		}
+		if len(batch) == maxChanges || size+n > maxBytes {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		batch, size = append(batch, c), size+n
+	}
+	return flush()
+}
+
+// recordChange writes a record, or forgets it where it holds nothing; size is that of
+// what is written, in bytes.
+func recordChange(calendar key.Key, r Record) (c Change, size int, err error) {
+	c = Change{Delete, Entity{Partition: calendar.String(), Row: recordRow(r.ID)}}
+	if r.Empty() {
+		return c, 0, nil
+	}
+	doc, err := json.Marshal(r)
+	if err != nil {
+		return c, 0, err
+	}
+	props, err := Pack(doc)
+	if err != nil {
+		return c, 0, err
+	}
+	stored, _ := props[sizeProp].(int32)
+	props["v"] = version
+	c.Action, c.Entity.Props = InsertOrReplace, props
+	return c, int(stored), nil
 }
 
 // Clear forgets a calendar. One request for every 100 records, and one to read them.

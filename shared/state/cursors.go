@@ -30,6 +30,8 @@ type Cursor struct {
 	// Basis says under which privacy, and with whose sign-in, the calendar was read:
 	// under another everything is read anew.
 	Basis string `json:"basis"`
+	// Bases counts how often that has changed.
+	Bases int `json:"bases,omitempty"`
 	// Failures counts the rounds that failed since one ended, in a way that reading
 	// again from the same link may not heal.
 	Failures int `json:"failures,omitempty"`
@@ -48,6 +50,9 @@ type Round struct {
 	// Delta is the link that it ended with; not empty means that all pages are read.
 	Delta string `json:"delta,omitempty"`
 	Pages int    `json:"pages,omitempty"`
+	// Stale counts pages that brought nothing new, one after the other; News those that did.
+	Stale int `json:"stale,omitempty"`
+	News  int `json:"news,omitempty"`
 	// Empty counts pages without items, one after the other.
 	Empty int `json:"empty,omitempty"`
 	// Seen are hashes of what was shown, and in which version: 12 bytes each.
