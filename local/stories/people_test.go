@@ -17,7 +17,7 @@ import (
 type somebody struct {
 	*browser.Person
 	t    testing.TB
-	seen map[string]bool // pages that axe-core saw, shared by everybody of a test; nil looks at none
+	seen map[string]bool // pages that axe-core saw; nil looks at none
 	left float64         // when the page began that the last button was on; no other began then
 }
 
@@ -28,6 +28,9 @@ type crowd struct {
 	seen    map[string]bool
 }
 
+// inspected are the pages that axe-core saw in any test; tests take turns.
+var inspected = map[string]bool{}
+
 // gather starts Chromium; false where browsers are left out.
 func gather(t testing.TB) (crowd, bool) {
 	t.Helper()
@@ -35,7 +38,7 @@ func gather(t testing.TB) (crowd, bool) {
 		t.Log("the browser is left out")
 		return crowd{}, false
 	}
-	return crowd{t, browser.Start(t), map[string]bool{}}, true
+	return crowd{t, browser.Start(t), inspected}, true
 }
 
 // person opens a window without cookies. At the test's end the browser must not have
