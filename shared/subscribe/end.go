@@ -1,0 +1,132 @@
+package subscribe
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/connection"
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// End ends a connection's subscription while its tokens are still there, because it is
+// about to be disconnected. It takes at most a few seconds and does what it can: what is
+// left ends by itself within a week. An error means that the bus refused.
+func (k *Keeper) End(ctx context.Context, c connection.Connection) error {
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
+	row, err := k.rows.Get(ctx, c.ID)
+	if errors.Is(err, state.ErrNotFound) {
+		return nil
+	}
+	x := &matter{Keeper: k, row: row, c: c}
+	if err == nil {
+		err = x.end(ctx)
+	}
+	if refused := (*busError)(nil); errors.As(err, &refused) {
+		return err
+	}
+	if err != nil {
+		k.log.WarnContext(ctx, "a subscription could not be ended and ends by itself", "connection", c.ID.String(), "error", err)
+	}
+	return nil
+}
+
+// end ends the subscription of a connection whose calendars are not to be read, or not
+// by a notification, and forgets it. Where the token is dead the row stays, so that the
+// next sign-in finds it.
+func (x *matter) end(ctx context.Context) error {
+	if x.row.ID != "" {
+		as, may, err := x.mayEnd(ctx)
+		if err != nil {
+			return err
+		}
+		x.as = as
+		if may {
+			failure := x.unsubscribe(ctx, x.row.ID)
+			switch {
+			case failure == nil:
+			case failure.Kind == graph.Unauthorised:
+				return x.rest(ctx)
+			case failure.Kind != graph.Unreachable && failure.Kind != graph.Invalid:
+				return failure
+			}
+		}
+		if err := x.rows.Disown(ctx, x.row.ID); err != nil {
+			return err
+		}
+	}
+	if err := x.tellSharers(ctx); err != nil {
+		return err
+	}
+	if err := x.noSharer(ctx); err != nil {
+		return err
+	}
+	if err := x.rows.Delete(ctx, x.row); err != nil {
+		return err
+	}
+	return x.leave(ctx)
+}
+
+// mayEnd says in whose name the subscription can be ended: that of the person who made
+// it, or of the app in the tenant that the organisation is bound to now (I7).
+func (x *matter) mayEnd(ctx context.Context) (graph.Access, bool, error) {
+	if !x.row.App {
+		c := x.c
+		may := !c.ID.IsZero() && c.Delegated && c.State != connection.Disconnected
+		return graph.Access{Tenant: c.Account.Tenant, Organization: c.Organization, Lane: key.Lane(c.Organization, key.User, c.User),
+			Connection: c.ID, ObjectID: c.Account.ObjectID, Version: c.SignIn()}, may, nil
+	}
+	org, err := x.orgs.Organization(ctx, x.row.Organization)
+	if errors.Is(err, state.ErrNotFound) {
+		return graph.Access{}, false, nil
+	}
+	return graph.AppAccess(x.row.Tenant), err == nil && org.State.Consented() && org.State.Tenant == x.row.Tenant, err
+}
+
+// rest keeps the row of a subscription that cannot be ended, off the agenda.
+func (x *matter) rest(ctx context.Context) error {
+	was := x.row.Due
+	x.row.Due = time.Time{}
+	if _, err := x.rows.Put(ctx, x.row); err != nil {
+		return err
+	}
+	return x.clear(ctx, time.Time{}, was, x.slot)
+}
+
+// leave takes the connection from the agenda.
+func (x *matter) leave(ctx context.Context) error {
+	return x.clear(ctx, time.Time{}, x.row.Due, x.slot)
+}
+
+// tellSharers lets those have one of their own that this one served.
+func (x *matter) tellSharers(ctx context.Context) error {
+	var messages []queue.Message
+	for _, other := range x.row.Sharers {
+		messages = append(messages, task{V: 1, Op: OpSubscribe, Organization: other.Organization, Connection: other.Connection, Cause: CauseOwner}.message(x.row.Session, x.now().Add(time.Minute)))
+	}
+	return x.send(ctx, messages...)
+}
+
+// noSharer takes this one from the row of the connection that serves it.
+func (x *matter) noSharer(ctx context.Context) error {
+	owner, err := key.Parse(x.row.Of)
+	if err != nil {
+		return nil
+	}
+	row, err := x.ownerOf(ctx, owner)
+	if err != nil || row.ETag == "" {
+		return err
+	}
+	left := slices.DeleteFunc(slices.Clone(row.Sharers), func(s state.Sharer) bool { return s.Connection == x.row.Connection.String() })
+	if len(left) == len(row.Sharers) {
+		return nil
+	}
+	row.Sharers = left
+	_, err = x.rows.Put(ctx, row)
+	return err
+}

@@ -1,0 +1,275 @@
+package subscribe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/connection"
+	"github.com/calbridge/calbridge/shared/downsync"
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// Properties of a task's messages.
+const (
+	attemptProperty = "attempt"
+	afterProperty   = "after" // after which of an organisation's connections a task goes on
+	slotProperty    = "slot"  // the agenda's slot that ordered it, in Unix seconds
+)
+
+// busError is a refusal of the bus: the one failure that only a redelivery heals.
+type busError struct{ err error }
+
+func (e *busError) Error() string { return "bus: " + e.err.Error() }
+func (e *busError) Unwrap() error { return e.err }
+
+// send sends, also when the invocation's own time is up: what was decided must not be
+// forgotten for want of a second.
+func (k *Keeper) send(ctx context.Context, messages ...queue.Message) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	if trace := queue.Trace(ctx); trace != "" {
+		for i := range messages {
+			messages[i].Properties = with(messages[i].Properties, queue.TraceProperty, trace)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := k.bus.Send(ctx, queue.MailboxTasks, messages...); err != nil {
+		return &busError{fmt.Errorf("send to %s: %w", queue.MailboxTasks, err)}
+	}
+	return nil
+}
+
+func with(properties map[string]any, name string, value any) map[string]any {
+	p := maps.Clone(properties)
+	if p == nil {
+		p = map[string]any{}
+	}
+	p[name] = value
+	return p
+}
+
+func number(m queue.Message, name string) int64 {
+	switch v := m.Properties[name].(type) {
+	case int64:
+		return v
+	case int32:
+		return int64(v)
+	case float64:
+		return int64(v)
+	}
+	return 0
+}
+
+// Takes reports whether a message of mailbox-tasks is one for Task: those about
+// subscriptions, and those of notifications that do not know their organisation yet.
+func Takes(m queue.Message) bool {
+	var t task
+	if json.Unmarshal(m.Body, &t) != nil {
+		return false
+	}
+	return t.Op == OpSubscribe || t.Op == OpRenew || t.Op == downsync.Op && t.Organization == "" && t.Connection != ""
+}
+
+// Task takes a message that Takes names. Whatever fails but the bus ends with the same
+// task, later, and success; after a few times the agenda tries again. An error means that
+// the bus refused. The syncer reads the calendars that were notified of, in this very
+// invocation where it is in their session.
+func (k *Keeper) Task(ctx context.Context, m queue.Message, syncer Syncer) error {
+	var t task
+	if err := json.Unmarshal(m.Body, &t); err != nil {
+		k.log.ErrorContext(ctx, "task dropped: not JSON", "message", m.ID)
+		return nil
+	}
+	id, err := key.Parse(t.Connection)
+	switch {
+	case t.Connection == "" && t.Organization != "":
+		err = k.all(ctx, t, m)
+	case err != nil:
+		k.log.ErrorContext(ctx, "task dropped: no connection", "message", m.ID, "op", t.Op)
+		return nil
+	case t.Organization == "":
+		err = k.notified(ctx, t, id, m, syncer)
+	default:
+		err = k.settle(ctx, t, id, m)
+	}
+	return k.again(ctx, m, err)
+}
+
+// again ends a task that failed: a refusal of the bus is returned; after anything else
+// the task comes again, later, until the agenda takes over.
+func (k *Keeper) again(ctx context.Context, m queue.Message, err error) error {
+	var refused *busError
+	if err == nil || errors.As(err, &refused) {
+		return err
+	}
+	attempt := number(m, attemptProperty) + 1
+	k.log.WarnContext(ctx, "postponed", "queue", queue.MailboxTasks, "attempt", attempt, "error", err)
+	if attempt > maxAttempts {
+		return nil
+	}
+	wait := min(2*time.Second<<(attempt-1), 5*time.Minute)
+	if failure := (*graph.Error)(nil); errors.As(err, &failure) && failure.RetryAfter > wait {
+		wait = failure.RetryAfter
+	}
+	next := m
+	base, _ := m.Properties["base"].(string)
+	if base == "" {
+		base = fmt.Sprintf("%.100s", m.ID)
+	}
+	next.ID = fmt.Sprintf("%s.%d", base, attempt)
+	next.ScheduledFor = k.now().Add(wait + time.Duration(k.jitter()*0.2*float64(wait)))
+	next.Properties = with(with(m.Properties, attemptProperty, attempt), "base", base)
+	return k.send(ctx, next)
+}
+
+// all orders a look at each of an organisation's connections, a page at a time.
+func (k *Keeper) all(ctx context.Context, t task, m queue.Message) error {
+	after, _ := m.Properties[afterProperty].(string)
+	rows, next, err := k.connections.List(ctx, t.Organization, after, pageSize)
+	if err != nil {
+		return err
+	}
+	now := k.now()
+	var messages []queue.Message
+	for i, row := range rows {
+		messages = append(messages, Message(row.Connection, t.Cause, now.Add(time.Duration(i)*pace)))
+	}
+	if next != "" {
+		rest := t.message(m.SessionID, now.Add(time.Duration(len(rows))*pace))
+		rest.Properties = map[string]any{afterProperty: next}
+		messages = append(messages, rest)
+	}
+	return k.send(ctx, messages...)
+}
+
+// pace is how far apart tasks are that one task orders: fifty a second.
+const pace = 20 * time.Millisecond
+
+// notified takes what a notification caused: its subscription is checked against the row,
+// and the calendars are read, in the session of their mailbox.
+func (k *Keeper) notified(ctx context.Context, t task, id key.Key, m queue.Message, syncer Syncer) error {
+	row, err := k.rows.Get(ctx, id)
+	if errors.Is(err, state.ErrNotFound) {
+		k.log.InfoContext(ctx, "notification dropped: its connection is gone", "connection", id.String())
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t.Organization = row.Organization
+	subscription, _ := m.Properties[subscriptionProperty].(string)
+	if t.Op != downsync.Op {
+		return k.send(ctx, forwarded(t, m, row.Session))
+	}
+	c, as, readable, err := k.look(ctx, row.Organization, id)
+	switch {
+	case err != nil:
+		return err
+	case !readable || row.ID == "":
+		// Ended here, or not known of: what should be is made so, and nothing is read
+		// that may not be.
+		if err := k.send(ctx, k.message(row, OpSubscribe, CauseUnknown, time.Time{})); err != nil || !readable {
+			return err
+		}
+	case !same(subscription, row.ID):
+		k.unknown(ctx, as, subscription)
+	default:
+		if err := k.heard(ctx, row); err != nil {
+			return err
+		}
+	}
+	if err := k.share(ctx, row, t.Cause); err != nil {
+		return err
+	}
+	next := forwarded(t, m, downsync.Session(c))
+	if next.SessionID == m.SessionID {
+		next.ID = m.ID
+		return syncer.Task(ctx, next)
+	}
+	return k.send(ctx, next)
+}
+
+// forwarded is a task of a notification that knows its organisation and session. It has
+// the same id however often it is forwarded.
+func forwarded(t task, m queue.Message, session string) queue.Message {
+	next := t.message(session, time.Time{})
+	next.ID = fmt.Sprintf("%.100s.s", m.ID)
+	if subscription, ok := m.Properties[subscriptionProperty]; ok && t.Op != downsync.Op {
+		next.Properties = map[string]any{subscriptionProperty: subscription}
+	}
+	return next
+}
+
+// share lets the other connections of the mailbox be read too.
+func (k *Keeper) share(ctx context.Context, row state.Subscription, cause string) error {
+	for _, other := range row.Sharers {
+		id, err := key.Parse(other.Connection)
+		if err != nil {
+			continue
+		}
+		stored, err := k.connections.Get(ctx, other.Organization, id)
+		if errors.Is(err, state.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := k.send(ctx, downsync.Message(other.Organization, stored.Connection, cause, time.Time{})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unknown ends a subscription that Graph has and no row does. Nobody waits for it: where
+// it cannot be ended now, the next notification tries again.
+func (k *Keeper) unknown(ctx context.Context, as graph.Access, id string) {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := k.subscriber.Unsubscribe(call, as, id)
+	k.log.WarnContext(ctx, "a subscription that no row has was ended", "connection", as.Connection.String(), "error", err)
+}
+
+// heard notes that a subscription tells of changes, to the grain.
+func (k *Keeper) heard(ctx context.Context, row state.Subscription) error {
+	now := k.now().UTC()
+	if row.Suspect.IsZero() && now.Sub(row.Heard) < heardGrain {
+		return nil
+	}
+	row.Heard, row.Suspect = now, time.Time{}
+	_, err := k.rows.Put(ctx, row)
+	if errors.Is(err, state.ErrPrecondition) || errors.Is(err, state.ErrNotFound) {
+		return nil // somebody else wrote; the next notification notes it
+	}
+	return err
+}
+
+// look reads whether and in whose name a connection's calendars may be read. A zero
+// connection is one that is gone.
+func (k *Keeper) look(ctx context.Context, organization string, id key.Key) (c connection.Connection, as graph.Access, readable bool, err error) {
+	row, err := k.connections.Get(ctx, organization, id)
+	if errors.Is(err, state.ErrNotFound) || err == nil && row.State == connection.Disconnected {
+		return c, as, false, nil
+	}
+	if err != nil {
+		return c, as, false, err
+	}
+	org, err := k.orgs.Organization(ctx, organization)
+	if errors.Is(err, state.ErrNotFound) {
+		return row.Connection, as, false, nil
+	}
+	if err != nil {
+		return c, as, false, err
+	}
+	as, readable = downsync.AccessTo(org, row.Connection)
+	return row.Connection, as, readable, nil
+}
