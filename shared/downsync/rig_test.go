@@ -62,7 +62,8 @@ type rig struct {
 	after   bool            // it dies after the effect
 	dead    bool
 	effects int
-	reader  graph.Reader // in place of the twin
+	reader  graph.Reader      // in place of the twin
+	options *downsync.Options // of every process
 }
 
 func newRig(t tester, settings string) *rig {
@@ -109,7 +110,7 @@ func (r *rig) connect() {
 // boot starts a process.
 func (r *rig) boot(o *downsync.Options) {
 	if o == nil {
-		o = &downsync.Options{}
+		o = cmp.Or(r.options, &downsync.Options{})
 	}
 	o.PublicURL, o.Now, o.Jitter = "https://calendar.example.com", func() time.Time { return r.now }, func() float64 { return 0.5 }
 	var reader graph.Reader = r.twin
@@ -385,6 +386,8 @@ func (r *rig) repeat(subject, kind, zone, start string, count int) string {
 	r.must(err)
 	return e.ID
 }
+
+func (r *rig) context() context.Context { return context.Background() }
 
 func (r *rig) must(err error) {
 	r.t.Helper()
