@@ -179,7 +179,7 @@ func (w *World) Begin(kind string) *Worker {
 // Engine is one outside of any worker, for what people and timers call: its
 // effects are not stopped at.
 func (w *World) Engine() *engine.Engine {
-	return engine.New(engine.Effects{Tables: w.Tables, Bus: w.Bus, Calendar: w.Calendar, Organizations: w, Refresher: w, Shelf: w.Broker.Shelf()}, w.options())
+	return engine.New(engine.Effects{Tables: w.Tables, Bus: w.Bus, Calendar: w.Calendar, Reader: w.Graph, Organizations: w, Refresher: w, Shelf: w.Broker.Shelf()}, w.options())
 }
 
 func (w *World) options() *engine.Options {

@@ -99,6 +99,7 @@ func (t *turn) intend(s *slot) state.Update {
 	}
 	after.Sequence, after.Generation = after.Intent.Sequence, s.step.generation
 	after.Looked = s.row.Looked
+	after.Intent.Sight = s.writes()
 	if s.why != notAsked && !s.want.hold {
 		after = withFacts(after, s.step.keep)
 	}
@@ -126,6 +127,9 @@ func withFacts(row state.Delivery, keep *found) state.Delivery {
 		row.Event, row.ChangeKey, row.Home = "", "", state.Home{}
 		return row
 	}
+	if keep.event.ID != row.Event {
+		row.Sight, row.Heard.Mend = "", state.Mend{} // those of another event
+	}
 	row.Event, row.ChangeKey, row.ICalUID, row.Home = keep.event.ID, keep.event.ChangeKey, keep.event.ICalUID, keep.home
 	return row
 }
@@ -135,7 +139,8 @@ func withFacts(row state.Delivery, keep *found) state.Delivery {
 // has a nonce of its own, so that this attempt does not end it (see strike).
 func (t *turn) orderLook(s *slot, u *state.Update, homes ...state.Home) {
 	old := u.After.Look
-	look := state.Look{Nonce: key.Random(), Due: later(t.now().Add(lookDelay), old.Due).Truncate(time.Millisecond), Homes: slices.Clone(old.Homes), Left: old.Left}
+	look := state.Look{Nonce: key.Random(), Due: later(t.now().Add(lookDelay), old.Due).Truncate(time.Millisecond), Homes: slices.Clone(old.Homes), Left: old.Left,
+		Sights: withSight(old.Sights, s.row.Intent.Sight)}
 	for _, h := range homes {
 		if h.Mailbox != "" && !slices.Contains(look.Homes, h) {
 			look.Homes = append(look.Homes, h)

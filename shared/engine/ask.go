@@ -134,6 +134,7 @@ func (t *turn) plan() {
 // replan decides a slot, by what may be called now.
 func (t *turn) replan(s *slot) {
 	t.outOfReach(s)
+	s.isThere()
 	s.step = plan(s.row, s.want, s.why, s.seen, s.mine)
 	s.recognise()
 	if s.step.op == state.OpPatch && s.step.outcome == final {
@@ -176,7 +177,7 @@ func (s *slot) fields() event.Fields {
 	if s.why != notAsked || s.row.Look.Nonce != "" {
 		return event.All
 	}
-	return event.Changed(s.row.Print, *s.want.event)
+	return event.Changed(s.row.Print, *s.want.event) | mends(s.row, s.want)
 }
 
 func graphError(err error) *graph.Error {

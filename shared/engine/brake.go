@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"time"
 
+	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/reason"
 	"github.com/calbridge/calbridge/shared/state"
 )
@@ -20,13 +22,9 @@ func (t *turn) brake(ctx context.Context) error {
 			gone = append(gone, s)
 		}
 	}
-	many := len(gone) > t.org.Brake.Count
-	if many {
-		share, err := t.share(ctx, len(gone))
-		if err != nil {
-			return err
-		}
-		many = share > t.org.Brake.Percent
+	many, err := t.tooMany(ctx, gone)
+	if err != nil {
+		return err
 	}
 	for _, s := range gone {
 		if !many && s.row.Reason != reason.Held {
@@ -42,18 +40,34 @@ func (t *turn) brake(ctx context.Context) error {
 	return nil
 }
 
-// share is how many percent of the lane's events a number of them is. It reads the
-// lane's history, and so only where the brake may be needed.
-func (t *turn) share(ctx context.Context, n int) (int, error) {
+// tooMany reports whether events that are gone, with those of the lane that delta found
+// gone and those that were just held, are more than the organisation's limit and its
+// share of the lane's events. It reads the lane's history, and so only where the brake
+// may be needed: a turn sees no more than 20 events.
+func (t *turn) tooMany(ctx context.Context, gone []*slot) (bool, error) {
+	here := map[key.Key]bool{}
+	found := false // by delta, which says one at a time what was gone at once
+	for _, s := range gone {
+		here[s.row.Key] = true
+		found = found || s.why == missing
+	}
+	if len(gone) <= t.org.Brake.Count && !found {
+		return false, nil
+	}
 	rows, err := t.lanes.Deliveries(ctx, t.lane, t.start)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
-	mirrored := 0
+	const cycle = time.Hour
+	n, mirrored := len(gone), 0
 	for _, d := range rows {
 		if d.Event != "" || d.Intent.Op == state.OpPatch {
 			mirrored++
 		}
+		justHeld := d.Reason == reason.Held && t.start.Sub(d.Updated) < cycle
+		if !here[d.Key] && d.Event != "" && (d.Heard.Mend.Gone || justHeld) {
+			n++
+		}
 	}
-	return 100 * n / max(mirrored, n), nil
+	return n > t.org.Brake.Count && 100*n/max(mirrored, n) > t.org.Brake.Percent, nil
 }

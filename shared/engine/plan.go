@@ -18,6 +18,7 @@ const (
 	lookDue          // a look ordered earlier is due
 	duplicated       // Graph answered ErrorDuplicateTransactionId
 	vanished         // Graph answered 404
+	missing          // delta said that the event is not there any more
 )
 
 // found is an event that the calendar showed: by an id we knew, or by our mark.
@@ -172,7 +173,7 @@ func attempt(row state.Delivery, w want, mine bool, s step) step {
 // same reports whether the calendar holds what is wanted. After asking, the row's
 // memory counts only as long as the event is the version it remembers.
 func same(row state.Delivery, w want, why cause, kept *found) bool {
-	if row.Print != w.print {
+	if row.Print != w.print || mends(row, w) != 0 {
 		return false
 	}
 	return why == notAsked || kept.event.ID == row.Event && graph.SameVersion(kept.event.ChangeKey, row.ChangeKey)

@@ -20,6 +20,9 @@ func (t *turn) publish(ctx context.Context) error {
 			continue
 		}
 		messages = append(messages, message(t.delivered(s).Event(t.origin())))
+		if c, ok := t.deletion(s); ok {
+			messages = append(messages, message(c.Event(t.origin())))
+		}
 		if s.alert != "" {
 			messages = append(messages, message(t.alert(s).Event(t.origin())))
 		}

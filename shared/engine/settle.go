@@ -141,6 +141,7 @@ func (t *turn) resultOf(s *slot) state.Update {
 		t.conclude(s, &u)
 	}
 	t.strike(s, &u)
+	s.mended(&u)
 	return u
 }
 
@@ -155,6 +156,7 @@ func (t *turn) conclude(s *slot, u *state.Update) {
 	switch {
 	case s.step.state == Written:
 		a.Event, a.Home, a.Print, a.ByUser = s.step.event, s.step.home, s.want.print, state.ByUser{}
+		a.Sight = s.seenAfter(a.Sight)
 		if s.step.op != state.OpNone {
 			a.Event = s.result.ID
 			a.ChangeKey, a.ICalUID = s.result.ChangeKey, orReason(s.result.ICalUID, a.ICalUID)
@@ -172,6 +174,7 @@ func (t *turn) conclude(s *slot, u *state.Update) {
 // forget is the row without an event.
 func forget(row state.Delivery) state.Delivery {
 	row.Event, row.ChangeKey, row.ICalUID, row.Home, row.Print = "", "", "", state.Home{}, ""
+	row.Sight, row.Heard.Mend = "", state.Mend{}
 	return row
 }
 

@@ -51,6 +51,7 @@ type want struct {
 	// event is what the calendar should hold; nil is nothing.
 	event *event.Event
 	print string // event's fingerprint
+	sight string // trace of how event looks in a calendar
 	// state and reason are published once the calendar is as wanted.
 	state, reason string
 	revision      int64
@@ -129,12 +130,17 @@ func decide(f facts) want {
 	case target.Person.Mailbox() == "" && !f.reach.chosen():
 		return w.without(ICS, reasonNotFound)
 	}
-	e := event.Project(f.booking, event.Options{TimeZone: f.org.TimeZone, ReminderMinutes: f.org.ReminderMinutes,
-		Profile: f.org.Profile, Product: f.org.Product.Name, Locale: localeOf(f.org, target.Person)})
-	w.event, w.print, w.state = &e, e.Fingerprint(), Written
+	e := projection(f.org, f.booking, target.Person)
+	w.event, w.print, w.sight, w.state = &e, e.Fingerprint(), e.Sight().Trace(), Written
 	ends, timed := event.Ends(f.booking, f.org.TimeZone)
 	w.past = timed && ends.Before(f.now.AddDate(0, 0, -f.org.BackfillPastDays))
 	return w
+}
+
+// projection is what a booking is to a person's calendar.
+func projection(org organization.Organization, b booking.Booking, p booking.Person) event.Event {
+	return event.Project(b, event.Options{TimeZone: org.TimeZone, ReminderMinutes: org.ReminderMinutes,
+		Profile: org.Profile, Product: org.Product.Name, Locale: localeOf(org, p)})
 }
 
 // removing reports whether an event goes because sync was switched off with the wish
@@ -162,7 +168,7 @@ func withheld(b booking.Booking, t booking.Target) string {
 
 // without is w with nothing in the calendar and that result.
 func (w want) without(state, reason string) want {
-	w.event, w.print, w.state, w.reason = nil, "", state, reason
+	w.event, w.print, w.sight, w.state, w.reason = nil, "", "", state, reason
 	return w
 }
 

@@ -149,6 +149,8 @@ func (t *turn) run(ctx context.Context) error {
 			s.why = inDoubt // also while a look is open: what it is to find may be there already
 		case len(t.returned(s)) > 0 && !s.want.hold:
 			s.why = inDoubt // the way is open again to what was left behind
+		case s.row.Heard.Mend.Gone && s.row.Event != "" && !s.want.hold:
+			s.why = missing
 		}
 		t.outOfReach(s)
 		if s.left.Mailbox != "" && s.why == notAsked {

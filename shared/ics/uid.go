@@ -38,3 +38,17 @@ func Sequence(revision int64) int64 {
 	}
 	return max(revision, 0)
 }
+
+// Delivery is the delivery that a UID of ours names; ok is false for every other. Case
+// does not count, as Exchange writes hexadecimal in both.
+func Delivery(uid string) (delivery key.Key, ok bool) {
+	if len(uid) < 2*len(delivery) {
+		return key.Key{}, false
+	}
+	data, err := hex.DecodeString(uid[len(uid)-2*len(delivery):])
+	if err != nil {
+		return key.Key{}, false
+	}
+	copy(delivery[:], data)
+	return delivery, strings.EqualFold(UID(delivery), uid)
+}

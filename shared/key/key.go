@@ -83,6 +83,15 @@ func Parse(s string) (Key, error) {
 	return k, nil
 }
 
+// FromHex reads the form that marks carry; ok is false for anything else.
+func FromHex(s string) (k Key, ok bool) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != Size {
+		return Key{}, false
+	}
+	return Key(b), true
+}
+
 // String returns the text form.
 func (k Key) String() string { return encoding.EncodeToString(k[:]) }
 

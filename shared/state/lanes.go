@@ -296,6 +296,8 @@ type Intent struct {
 	Sequence   int64     `json:"sequence,omitempty"`
 	Attempt    int       `json:"attempt,omitempty"` // how often in a row an attempt of this delivery died
 	At         time.Time `json:"at,omitzero"`
+	// Sight is the trace of what a create or patch writes (event.Sight).
+	Sight string `json:"sight,omitempty"`
 }
 
 // Op is what an intent is to do. Empty means that no attempt is open.
@@ -321,6 +323,8 @@ type Look struct {
 	// Left are those of Homes in which an event was left behind, because nobody could
 	// call them.
 	Left []Home `json:"left,omitempty"`
+	// Sights are the traces of what overtaken attempts may still write.
+	Sights []string `json:"sights,omitempty"`
 }
 
 // ByUser is a user's deletion of our event: the revision at which it was found,
@@ -363,6 +367,10 @@ type Delivery struct {
 	// Failing is when the failures that may pass began; zero when there are none.
 	Failing time.Time `json:"failing,omitzero"`
 	Tries   int       `json:"tries,omitempty"`
+	// Sight is the trace of what the booking app knows the event to hold: what was
+	// confirmed, and what of people's changes was told; "" when unknown.
+	Sight string `json:"sight,omitempty"`
+	Heard Heard  `json:"heard,omitzero"`
 }
 
 func deliveryRow(delivery key.Key) string { return "d" + delivery.String() }
@@ -375,6 +383,16 @@ func (l *Lanes) Delivery(ctx context.Context, lane, delivery key.Key) (Delivery,
 		return Delivery{}, fmt.Errorf("state.Delivery %s: %w", delivery, err)
 	}
 	return parseDelivery(e)
+}
+
+// OfEvent reads which delivery an event of a lane is; ErrNotFound when it is none's.
+func (l *Lanes) OfEvent(ctx context.Context, lane key.Key, event string) (key.Key, error) {
+	e, err := l.tables.Get(ctx, tableLanes, lane.String(), eventRow(event))
+	if err != nil {
+		return key.Key{}, fmt.Errorf("state.OfEvent lane %s: %w", lane, err)
+	}
+	text, _ := e.Props["delivery"].(string)
+	return key.Parse(text)
 }
 
 // Deliveries reads all deliveries of a lane that end at or after since, and

@@ -13,7 +13,7 @@ import (
 type Update struct {
 	// Before is the row as read; its ETag is the version that must still stand.
 	Before Delivery
-	// After is the row to be. Debt may only be kept or cleared.
+	// After is the row to be. Debt may be kept, cleared, or replaced by a fresh one.
 	After Delivery
 	// Settle are owed rows, as read, that this update takes away.
 	Settle []Owed
