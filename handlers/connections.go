@@ -28,8 +28,9 @@ type Connections interface {
 
 // connections is the resource connections of the function Organizations.
 type connections struct {
-	all    Connections
-	linker Linker
+	all      Connections
+	linker   Linker
+	readings Readings
 }
 
 // list answers with a page of connections, or with user= those of one person.
@@ -77,12 +78,22 @@ func (c connections) post(ctx context.Context, r *request) answer {
 	return connectionAnswer(status, made)
 }
 
+// get answers with a connection, and with how its reading stands where it is read.
 func (c connections) get(ctx context.Context, r *request) answer {
 	found, err := c.all.Connection(ctx, r.organization, r.connection)
 	if err != nil {
 		return c.problem(ctx, r, err)
 	}
-	return connectionAnswer(http.StatusOK, found)
+	a, view := connectionAnswer(http.StatusOK, found), connectionView{Connection: engine.ConnectionOf(found.Connection)}
+	if found.Reads() {
+		p, err := c.readings.Progress(ctx, r.organization, r.connection)
+		if err != nil {
+			return c.problem(ctx, r, err)
+		}
+		view.Sync = syncOf(p)
+	}
+	a.body = view
+	return a
 }
 
 func (c connections) patch(ctx context.Context, r *request) answer {

@@ -1,6 +1,9 @@
 package handlers
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Sweeper does the schedule's work.
 type Sweeper interface {
@@ -9,7 +12,9 @@ type Sweeper interface {
 	Sweep(ctx context.Context) error
 }
 
-// downSyncSchedule is the function DownSyncSchedule, a timer, every 30 minutes.
-func downSyncSchedule(s Sweeper) func(context.Context, Invocation) error {
-	return func(ctx context.Context, _ Invocation) error { return s.Sweep(ctx) }
+// downSyncSchedule is the function DownSyncSchedule, a timer, every 30 minutes: it
+// enqueues the calendars whose turn it is (R8) and wakes lanes. The one runs whatever
+// becomes of the other.
+func downSyncSchedule(s Sweeper, r Readings) func(context.Context, Invocation) error {
+	return func(ctx context.Context, _ Invocation) error { return errors.Join(r.Due(ctx), s.Sweep(ctx)) }
 }

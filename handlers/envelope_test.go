@@ -151,7 +151,7 @@ func TestEachQueueFunctionCallsItsPart(t *testing.T) {
 			t.Errorf("%s: %d %q %v", f, r.status, r.body, r.header)
 		}
 	}
-	want := []string{"intake m1", "write m1", "dead-letter bookings m1", "dead-letter deliveries m1", "sweep", "dead-letter mailbox-tasks m1", "task m1", "keep alive"}
+	want := []string{"intake m1", "write m1", "dead-letter bookings m1", "dead-letter deliveries m1", "due", "sweep", "dead-letter mailbox-tasks m1", "task m1", "keep alive"}
 	if diff := cmp.Diff(want, w.called()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

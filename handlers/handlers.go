@@ -61,6 +61,7 @@ type Deps struct {
 	Write         Writer
 	DeadLetter    DeadLetterer
 	Sweep         Sweeper
+	Readings      Readings
 	Tasks         Tasker
 	Status        StatusReader
 	Files         Filer
@@ -128,7 +129,8 @@ func (s *Server) install(publicURL string) {
 	bookings := bookings{s.deps.Submit, publicURL}
 	organizations := organizations{s.deps.Organizations, s.deps.Status, s.deps.Tasks}
 	people := people{s.deps.People}
-	connections := connections{s.deps.Connections, s.deps.Links}
+	connections := connections{s.deps.Connections, s.deps.Links, s.deps.Readings}
+	readings := readings{s.deps.Readings, s.deps.Connections}
 	operator := operator{s.deps.Directory, s.deps.Tasks, s.deps.Repair, s.opts.Logger}
 	s.web = []route{
 		// Monitors, anonymously, every few seconds.
@@ -152,6 +154,9 @@ func (s *Server) install(publicURL string) {
 		{"Organizations", http.MethodGet, "organizations/{organization}/connections/{connection}", connections.get},
 		{"Organizations", http.MethodPatch, "organizations/{organization}/connections/{connection}", connections.patch},
 		{"Organizations", http.MethodDelete, "organizations/{organization}/connections/{connection}", connections.delete},
+		{"Organizations", http.MethodPost, "organizations/{organization}/connections/{connection}/sync", readings.now},
+		{"Organizations", http.MethodGet, "organizations/{organization}/held", readings.held},
+		{"Organizations", http.MethodPost, "organizations/{organization}/held", readings.decide},
 		{"Organizations", http.MethodGet, "organizations/{organization}/consent", consent{s.deps.Consent}.get},
 		{"Organizations", http.MethodPost, "organizations/{organization}/consent", consent{s.deps.Consent}.decide},
 		// The operator, by hand.
@@ -168,8 +173,8 @@ func (s *Server) install(publicURL string) {
 		"/DeadLetterBookings":   {"DeadLetterBookings", deadLetterBookings(s.deps.DeadLetter)}, // after 20 failures
 		"/DeadLetterDeliveries": {"DeadLetterDeliveries", deadLetterDeliveries(s.deps.DeadLetter)},
 		"/DeadLetterTasks":      {"DeadLetterTasks", deadLetterTasks(s.deps.DeadLetter)},
-		"/MailboxTask":          {"MailboxTask", mailboxTask(s.deps.Tasks)},           // per task of a lane or organisation
-		"/TokenKeepAlive":       {"TokenKeepAlive", tokenKeepAlive(s.deps.Tasks)},     // hourly
-		"/DownSyncSchedule":     {"DownSyncSchedule", downSyncSchedule(s.deps.Sweep)}, // every 30 minutes
+		"/MailboxTask":          {"MailboxTask", mailboxTask(s.deps.Tasks)},                            // per task of a lane or organisation
+		"/TokenKeepAlive":       {"TokenKeepAlive", tokenKeepAlive(s.deps.Tasks)},                      // hourly
+		"/DownSyncSchedule":     {"DownSyncSchedule", downSyncSchedule(s.deps.Sweep, s.deps.Readings)}, // every 30 minutes
 	}
 }

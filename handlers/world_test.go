@@ -176,7 +176,7 @@ func newWorld(t *testing.T, without Guard, checks map[string]Check) *world {
 		t.Fatal(err)
 	}
 	w.addr = listener.Addr().String()
-	server := New(w.addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Sweep: w, Tasks: w, Status: w, Files: w, People: newRoster(w, w.store),
+	server := New(w.addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Sweep: w, Readings: w.readings(), Tasks: w, Status: w, Files: w, People: newRoster(w, w.store),
 		Organizations: w.orgs, Directory: w.orgs, Repair: w, Links: w.issuer(), Consent: w.consents(), Connections: w.connections(), Dependencies: checks},
 		&Options{Logger: slog.New(slog.NewJSONHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.clock.Now,
 			Version: "1.2.3", Commit: "abc", Without: without})

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/handlers"
+	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/engine"
 	"github.com/calbridge/calbridge/shared/link"
 	"github.com/calbridge/calbridge/shared/settings"
@@ -83,14 +84,16 @@ func newServer(address string, s settings.Settings, parts parts, o Options, log 
 		return nil, fmt.Errorf("LINK_KEYS: %w", err)
 	}
 	issuer := link.NewIssuer(keys, state.NewLinks(parts.tables), organizations, s.PublicURL, s.ReturnOrigins, o.Now)
-	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar, Calendars: parts.calendar, Domains: parts.domains,
+	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar, Calendars: parts.calendar, Reader: parts.calendar, Domains: parts.domains,
 		Organizations: parts.cached, Recoverer: organizations, Refresher: people{parts.users}, Shelf: parts.bus},
 		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log, Unpaced: o.Unpaced, CredentialExpires: parts.credentialEnds})
-	pages, err := newPages(s, parts, e, keys, issuer, o.Now)
+	syncer := downsync.New(downsync.Effects{Tables: parts.tables, Bus: parts.bus, Reader: parts.calendar, Organizations: parts.cached, Ours: e, Failures: e},
+		&downsync.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log})
+	pages, err := newPages(s, parts, e, syncer, keys, issuer, o.Now)
 	if err != nil {
 		return nil, fmt.Errorf("PUBLIC_URL: %w", err)
 	}
-	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Tasks: e, Status: e, Files: e, People: e,
+	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Readings: syncer, Tasks: tasks{e, map[string]owner{downsync.Op: syncer}}, Status: e, Files: e, People: e,
 		Organizations: organizations, Directory: organizations, Repair: e, Links: issuer, Consent: e, Connections: e, Pages: pages,
 		Dependencies: map[string]handlers.Check{"tables": parts.tables.Ping, "serviceBus": parts.bus.Ping, "graph": parts.reachGraph}},
 		&handlers.Options{Logger: log, Now: o.Now, Version: o.Version, Commit: o.Commit, CredentialExpires: parts.credentialEnds})

@@ -67,10 +67,12 @@ type account struct {
 	// names of those that are read, none for the account's own one.
 	Calendars string
 	Read      []string
+	// Reading is how the reading of its calendars stands; nil where they are not read.
+	Reading *appReading
 }
 
 // dones are the words that a page may be told to confirm.
-var dones = []string{"changed", "paused", "primary", "disconnected", "dismissed", "opted-out", "opted-in", "calendars"}
+var dones = []string{"changed", "paused", "primary", "disconnected", "dismissed", "opted-out", "opted-in", "calendars", "sync"}
 
 // showApps answers GET of apps/<grant>: with disconnect=<connection> it asks
 // first, with calendars=<connection> it lists that account's calendars.
@@ -90,7 +92,11 @@ func (p *Portal) showApps(ctx context.Context, v *visit) Answer {
 		return v.broken(err)
 	}
 	for _, c := range all {
-		d.Accounts = append(d.Accounts, v.account(c))
+		a := v.account(c)
+		if a.Reading, err = v.reading(ctx, c); err != nil {
+			return v.broken(err)
+		}
+		d.Accounts = append(d.Accounts, a)
 	}
 	if err := v.person(ctx, &d); err != nil {
 		return v.broken(err)

@@ -216,6 +216,7 @@ func TestNoFormOfConnectWorksWithoutItsToken(t *testing.T) {
 		apps.path + "/optout":     {},
 		apps.path + "/optin":      {},
 		apps.path + "/calendars":  {"connection": {id}, "calendar": {"x"}},
+		apps.path + "/sync":       {"connection": {id}},
 	}
 	listed := 1 + 1 // start, answer
 	listed += len(s.portal.pages[pageApps].post) + len(s.portal.pages[pageRooms].post)

@@ -92,6 +92,9 @@ func pages(t testing.TB) map[string]func() shown {
 	for name, open := range calendarPages(t) {
 		all[name] = open
 	}
+	for name, open := range readingPages(t) {
+		all[name] = open
+	}
 	for name, open := range setupPages(t) {
 		all[name] = open
 	}

@@ -16,10 +16,10 @@ func (p *Portal) install() map[string]page {
 		// Anybody with a link.
 		pageGo: {get: p.showLink, post: actions{"": p.followLink}},
 		// Org admins, while they set up and when somebody asks; the script polls it.
-		pageSetup: {roles: []string{state.OrgAdmin}, get: p.showSetup, post: actions{"link": p.replaceLink, "sync": p.setSync, "probe": p.probeSetup}},
+		pageSetup: {roles: []string{state.OrgAdmin}, get: p.showSetup, post: actions{"link": p.replaceLink, "sync": p.setSync, "probe": p.probeSetup, "held": p.decideHeld}},
 		// Travellers, learners and planners, now and then.
 		pageApps: {roles: []string{state.LinkUser}, get: p.showApps, post: actions{"change": p.changeApp, "pause": p.pauseApp,
-			"primary": p.primaryApp, "disconnect": p.disconnectApp, "dismiss": p.dismissOffer, "optout": p.optOut, "optin": p.optIn, "calendars": p.chooseCalendars}},
+			"primary": p.primaryApp, "disconnect": p.disconnectApp, "dismiss": p.dismissOffer, "optout": p.optOut, "optin": p.optIn, "calendars": p.chooseCalendars, "sync": p.syncApp}},
 		// Room managers, once.
 		pageRooms: {roles: []string{state.RoomManager}, get: p.showRooms},
 		// Whoever left for Microsoft, with the flow's cookie.

@@ -70,6 +70,7 @@ type Deps struct {
 	Issuer        Issuer
 	Setup         Setup
 	Connections   Connections
+	Readings      Readings
 	Mailboxes     Mailboxes
 	Tokens        Tokens
 	// Domains may be nil: then nobody's tenant is known before they sign in.

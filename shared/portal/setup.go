@@ -29,6 +29,7 @@ type Setup interface {
 	Summary(ctx context.Context, organization string) (engine.Summary, error)
 	Stale(ctx context.Context, organization string) (engine.Stale, error)
 	SetSync(ctx context.Context, organization string, on, remove bool) error
+	ListConnections(ctx context.Context, organization, after string, limit int) (engine.ConnectionPage, error)
 }
 
 // setupPage is the org admin's page: four steps, and how people stand (T1, T3, T4, L1).
@@ -38,6 +39,7 @@ type setupPage struct {
 	Own     setupOwn
 	Sync    setupSync
 	People  setupPeople
+	Reading setupReading
 	// Any says that people connect accounts of any tenant, so that nobody allows it for all.
 	Any bool
 	// Done is what was just done: the text setup.done.<word>; "" for nothing.
@@ -116,12 +118,16 @@ type setupCause struct {
 }
 
 // setupDone are the words that the page may be told to say.
-var setupDone = []string{"link", "sync-on", "sync-off", "sync-removed"}
+var setupDone = []string{"link", "sync-on", "sync-off", "sync-removed", "held-approve", "held-restore", "held-over"}
 
-// showSetup answers GET of setup/<grant>; with switch=off it asks before switching off.
+// showSetup answers GET of setup/<grant>; with switch=off it asks before switching off,
+// with held=<connection> it asks what is to become of what is held.
 func (p *Portal) showSetup(ctx context.Context, v *visit) Answer {
 	if v.values.Get("switch") == "off" && v.org.Sync {
 		return p.askSyncOff(ctx, v)
+	}
+	if id := v.values.Get("held"); id != "" {
+		return v.askHeld(ctx, id)
 	}
 	d := setupPage{Any: v.org.AnyTenant(), Consent: v.consentState(), Sync: setupSync{On: v.org.Sync,
 		Ready: v.org.State.Consented() || v.org.AnyTenant(), Off: p.path(pageSetup, v.id) + "?switch=off"}}
@@ -140,6 +146,9 @@ func (p *Portal) showSetup(ctx context.Context, v *visit) Answer {
 		return v.broken(err)
 	}
 	d.People = v.people(summary)
+	if d.Reading, err = v.setupReading(ctx); err != nil {
+		return v.broken(err)
+	}
 	return v.page(http.StatusOK, "setup", d)
 }
 

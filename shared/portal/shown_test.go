@@ -19,7 +19,7 @@ type shown struct {
 }
 
 // unsaid is what a text that does not exist, or was not filled in, looks like.
-var unsaid = regexp.MustCompile(`\b(?:trouble|setup|consent|outcome|people|confirm|cause|go|sync-off|permission|microsoft|month)\.[a-z]+[a-z.-]*\b|\{[a-z-]+\}`)
+var unsaid = regexp.MustCompile(`\b(?:trouble|setup|consent|outcome|people|confirm|cause|go|sync-off|permission|microsoft|month|reading|held)\.[a-z]+[a-z.-]*\b|\{[a-z-]+\}`)
 
 // wellMade checks what is true of every page.
 func (p shown) wellMade() {

@@ -46,6 +46,7 @@ type site struct {
 	entra  *fakeEntra
 	boxes  *fakeMailboxes
 	lists  *fakeLists
+	reads  *fakeReadings
 	// calendars are what the app's own token reads.
 	calendars *fakeCalendars
 	now       time.Time
@@ -130,7 +131,7 @@ func newSite(t testing.TB) *site {
 	s.store, s.links, s.flows, s.sess, s.orgs = store, state.NewLinks(store), state.NewFlows(store), state.NewSessions(store), state.NewOrganizations(store, clock)
 	s.entra = &fakeEntra{people: map[string]identity.SignedIn{}, errs: map[string]error{}}
 	s.boxes, s.lists = &fakeMailboxes{}, &fakeLists{}
-	s.calendars = &fakeCalendars{}
+	s.calendars, s.reads = &fakeCalendars{}, &fakeReadings{}
 	s.engine = engine.New(engine.Effects{Tables: store, Bus: s, Organizations: s, Calendar: s.calendars, Calendars: s.lists}, &engine.Options{PublicURL: publicURL, Now: clock})
 	var err error
 	if s.keys, err = link.NewKeys(bytes.Repeat([]byte{7}, 32)); err != nil {
@@ -139,7 +140,7 @@ func newSite(t testing.TB) *site {
 	origins := []string{"https://booker.example"}
 	s.issuer = link.NewIssuer(s.keys, s.links, s.orgs, publicURL, origins, clock)
 	s.portal, err = New(Deps{Links: s.links, Sessions: s.sess, Flows: s.flows, Keys: s.keys, Sealer: clear{}, Organizations: s, Entra: s.entra,
-		Consents: s.engine, Issuer: s.issuer, Setup: s.engine, Connections: s.engine, Mailboxes: s.boxes, Tokens: plainTokens{}},
+		Consents: s.engine, Issuer: s.issuer, Setup: s.engine, Connections: s.engine, Readings: s.reads, Mailboxes: s.boxes, Tokens: plainTokens{}},
 		Options{PublicURL: publicURL, Authority: authority, ReturnOrigins: origins, Now: clock})
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 
 // computed are the beginnings of keys that templates and functions put together.
 var computed = append([]string{"trouble.", "month.", "outcome.", "test.", "permission.", "setup.done.", "setup.consent.", "setup.why.", "setup.proof.", "setup.state.",
-	"people.connection.", "people.mailbox.", "people.why.", "refusal.", "end.", "why.", "doubt.", "seen.", "scope.", "ask.", "owner.", "state.", "done."}, computedByConnect...)
+	"people.connection.", "people.mailbox.", "people.why.", "refusal.", "end.", "why.", "doubt.", "seen.", "scope.", "ask.", "owner.", "state.", "done.", "reading.", "setup.read.", "setup.held."}, computedByConnect...)
 
 // A key that nobody wrote would be shown as it is; a text that nobody uses would be
 // translated for nothing.

@@ -32,6 +32,7 @@ const (
 	cookieMissing    trouble = "cookie-missing"
 	attemptUnknown   trouble = "attempt-unknown"
 	attemptOver      trouble = "attempt-over"
+	notRead          trouble = "not-read"
 )
 
 // statuses are those that are not 403.

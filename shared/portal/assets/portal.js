@@ -20,9 +20,11 @@
   copying(document);
   const parts = [...document.querySelectorAll("[data-live]")];
   if (!parts.length) return;
-  let rounds = 90; // a quarter of an hour
+  const until = Date.now() + 15 * 60000;
+  // What changes by itself soon is looked at sooner.
+  const later = () => setTimeout(again, document.querySelector("[data-live] [data-busy]") ? 2000 : 10000);
   const again = async () => {
-    if (rounds-- <= 0) return;
+    if (Date.now() > until) return;
     if (!document.hidden) {
       try {
         const answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, redirect: "error" });
@@ -39,7 +41,7 @@
         // The network was away for a moment, or the session is over: the next round tells.
       }
     }
-    setTimeout(again, 10000);
+    later();
   };
-  setTimeout(again, 10000);
+  later();
 })();
