@@ -91,13 +91,14 @@ type shownSubscription struct {
 	Made       time.Time  `json:"made"`
 	Expires    time.Time  `json:"expires"`
 	Authorised *time.Time `json:"authorisedUntil,omitempty"`
+	Hasty      int        `json:"hasty"` // renewed and authorised within ten minutes
 }
 
 func (s *Server) shownSubscriptions() []shownSubscription {
 	all := []shownSubscription{}
 	for _, one := range s.Hub.Subscriptions() {
 		shown := shownSubscription{one.ID, one.Tenant, one.App, one.User, one.Resource, one.ChangeType, one.NotifyURL, one.LifecycleURL,
-			s.Hub.State(one.NotifyURL), one.Immutable, one.Made, one.Expires, nil}
+			s.Hub.State(one.NotifyURL), one.Immutable, one.Made, one.Expires, nil, one.Hasty}
 		if !one.Authorised.IsZero() {
 			shown.Authorised = &one.Authorised
 		}

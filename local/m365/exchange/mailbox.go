@@ -45,6 +45,7 @@ func (s *Store) Return(tenantID, user string, fate Fate) error {
 // calendars.
 func (s *Store) rehouse(box *mailbox, events bool) {
 	box.moves++
+	s.tellRehoused(box)
 	old, folders := box.live, map[string]int{}
 	for i, c := range box.calendars {
 		folders[c.ID] = i

@@ -221,8 +221,9 @@ func (o Owner) File(id, calendar string) (Event, error) {
 	e.ChangeKey = s.nextKey(box)
 	e.Modified = s.now().UTC()
 	box.byID[e.MutableID] = e
-	if from != folder.ID {
-		s.note(box, e, "updated", from)
+	if from == folder.ID {
+		from = ""
 	}
+	s.note(box, e, "updated", from)
 	return s.copy(e), nil
 }

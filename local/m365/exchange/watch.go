@@ -10,9 +10,13 @@ type Note struct {
 	From          string // id of the calendar that an update moved it out of; else ""
 	ID, MutableID string // of the event, of an occurrence its series'
 	ChangeKey     string // base64 of 22 bytes
-	Kind          string // created, updated, deleted
+	Kind          string // created, updated, deleted; or Rehoused, of the whole mailbox
 	At            time.Time
 }
+
+// Rehoused is the kind of a note that a mailbox has other ids now, or is another one
+// (Return): what was known of its events is worth nothing.
+const Rehoused = "rehoused"
 
 // Watch calls f with every change from now on, in their order. f runs while the store is
 // locked: it must be quick and must not call the store.
@@ -37,6 +41,13 @@ func (s *Store) note(box *mailbox, e *Event, kind, from string) {
 	for _, f := range s.watchers {
 		f(Note{Tenant: box.tenant, User: box.ObjectID, Calendar: e.Calendar, From: from, ID: e.ID, MutableID: e.MutableID,
 			ChangeKey: e.ChangeKey, Kind: kind, At: now})
+	}
+}
+
+// tellRehoused tells the watchers of a mailbox that moved. The caller holds the lock.
+func (s *Store) tellRehoused(box *mailbox) {
+	for _, f := range s.watchers {
+		f(Note{Tenant: box.tenant, User: box.ObjectID, Kind: Rehoused, At: s.now().UTC()})
 	}
 }
 

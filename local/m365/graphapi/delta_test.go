@@ -642,3 +642,30 @@ func TestEveryLookAtAMailboxIsCounted(t *testing.T) {
 func newAPI(w *world, tokens graphapi.Tokens) *graphapi.API {
 	return graphapi.New(w.store, tokens, w.clock.Now, nil)
 }
+
+// A calendar in which nothing has changed costs little, whatever its size.
+func TestAnUnchangedCalendarCostsASmallAnswer(t *testing.T) {
+	w := deltas(t, changes.Switches{})
+	for i := range 300 {
+		w.add(fmt.Sprint(i), hour(1+i%28, 9))
+	}
+	_, link := w.read(view + window)
+	if r := w.must(200, "GET", link, nil); len(r.body) > 1000 || r.json["@odata.deltaLink"] == nil {
+		t.Errorf("%d bytes: %s", len(r.body), r.body)
+	}
+}
+
+// 7: delta and subscriptions as items of a batch.
+func TestDeltaWorksInABatch(t *testing.T) {
+	w := deltas(t, changes.Switches{})
+	w.add("a", hour(2, 9))
+	r := w.must(200, "POST", "/$batch", m{"requests": []any{m{"id": "1", "method": "GET", "url": view + window, "headers": m{"Prefer": `IdType="ImmutableId"`}},
+		m{"id": "2", "method": "GET", "url": "/subscriptions"}}})
+	for _, item := range r.json["responses"].([]any) {
+		answer := item.(m)
+		body := answer["body"].(m)
+		if answer["status"] != 200.0 || answer["id"] == "1" && (len(body["value"].([]any)) != 1 || !strings.HasPrefix(body["@odata.deltaLink"].(string), w.url+view)) {
+			t.Errorf("%v", answer)
+		}
+	}
+}

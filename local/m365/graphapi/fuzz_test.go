@@ -156,3 +156,19 @@ func FuzzDecodeSubscription(f *testing.F) {
 		}
 	})
 }
+
+// Whatever follows the question mark of a delta request is read or refused with 400.
+func FuzzDeltaQuery(f *testing.F) {
+	for _, seed := range []string{"startDateTime=2026-12-01&endDateTime=2026-12-31", "$top=5", "%24select=subject", "$skiptoken=x&$deltatoken=y", "$deltatoken=", "a=%zz", "startDateTime=2026-12-01T00:00:00%2B02:00&enddatetime=x"} {
+		f.Add(seed)
+	}
+	store := exchange.New(func() time.Time { return time.Unix(1e9, 0) }, exchange.Switches{})
+	store.AddUser("t", exchange.User{Principal: "a@b"})
+	api := New(store, nil, func() time.Time { return time.Unix(1e9, 0) }, nil)
+	f.Fuzz(func(t *testing.T, query string) {
+		out := api.delta(&request{query: query, caller: Caller{Tenant: "t", App: "a"}, path: "users/a@b/calendarView/delta"}, Route{Kind: Delta, User: "a@b"})
+		if out.status != 200 && out.status != 400 && out.status != 410 || !json.Valid(out.body) {
+			t.Errorf("%d %s", out.status, out.body)
+		}
+	})
+}

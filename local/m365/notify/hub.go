@@ -34,6 +34,8 @@
 //   - The first retry comes after 10 s, each next one after twice as long.
 //   - An address is slow or dropping after ten answers at least (Switches.SlowAfter).
 //   - An end in the past is 400 InvalidRequest; so is whatever else is malformed.
+//   - A mailbox that moves to another store, or is another one, has lost its subscriptions:
+//     subscriptionRemoved.
 //   - Two resources are the same where their text is, without regard to case.
 //   - A subscription that ends takes what is still to be sent for it along.
 //   - A move to another calendar is an update, and for a subscription to one calendar
@@ -47,6 +49,7 @@
 package notify
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -124,6 +127,12 @@ func New(store *exchange.Store, now func() time.Time, post Post, opt *Options) *
 func (h *Hub) noted(n exchange.Note) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if n.Kind == exchange.Rehoused {
+		for _, s := range slices.Clone(h.of[boxOf(n.Tenant, n.User)]) {
+			h.remove(s)
+		}
+		return
+	}
 	for _, s := range h.of[boxOf(n.Tenant, n.User)] {
 		kind := s.sees(n)
 		if kind == "" || !s.Expires.After(n.At) {

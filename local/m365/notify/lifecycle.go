@@ -38,13 +38,21 @@ func (h *Hub) Send(id, event string) error {
 	case s.LifecycleURL == "" && event != Removed:
 		return invalid("The subscription has no address for lifecycle notifications.")
 	}
-	if s.LifecycleURL != "" {
-		h.tell(s, event)
-	}
 	if event == Removed {
-		h.end(s)
+		h.remove(s)
+		return nil
 	}
+	h.tell(s, event)
 	return nil
+}
+
+// remove ends a subscription as the service does now and then, and tells it. The caller
+// holds the lock.
+func (h *Hub) remove(s *subscription) {
+	if s.LifecycleURL != "" {
+		h.tell(s, Removed)
+	}
+	h.end(s)
 }
 
 // tell queues a lifecycle event. The caller holds the lock.

@@ -287,6 +287,15 @@ func TestASubscriptionIsRenewedAuthorisedAndEnded(t *testing.T) {
 	if !got.Expires.Equal(until) || !got.Authorised.Equal(w.now.Add(time.Hour)) {
 		t.Errorf("%+v", got)
 	}
+	if got.Hasty != 1 {
+		t.Errorf("hasty %d times", got.Hasty)
+	}
+	w.now = w.now.Add(10 * time.Minute)
+	_, err = w.hub.Renew(t.Context(), app, s.ID, until, "")
+	w.ok(err)
+	if got, _ = w.hub.Get(app, s.ID); got.Hasty != 1 {
+		t.Errorf("hasty %d times, ten minutes later", got.Hasty)
+	}
 	other := notify.Caller{Tenant: acme, App: "other"}
 	gone := func(what string, err error) {
 		t.Helper()
@@ -681,5 +690,19 @@ func TestAHandlerIsPostedToInMemory(t *testing.T) {
 	r, err := post(t.Context(), there, "text/x", []byte("body"))
 	if err != nil || r.Status != 200 || string(r.Body) != "yes" || r.ContentType != "text/plain" {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// A mailbox that comes back with other ids, or as another one, has no subscriptions.
+func TestAMailboxThatMovesLosesItsSubscriptions(t *testing.T) {
+	for fate, want := range map[exchange.Fate][]string{exchange.KeptContent: nil, exchange.NewIDs: {"subscriptionRemoved"}, exchange.Emptied: {"subscriptionRemoved"}} {
+		w := start(t, notify.Switches{})
+		w.subscribe()
+		w.ok(w.store.SetState(acme, aino, exchange.OnPremises))
+		w.ok(w.store.Return(acme, aino, fate))
+		w.arrives(string(fate), want...)
+		if n := len(w.hub.Subscriptions()); (n == 0) != (want != nil) {
+			t.Errorf("%s: %d subscriptions", fate, n)
+		}
 	}
 }

@@ -24,8 +24,12 @@ type Reply struct {
 // largestReply bounds what is read of an answer.
 const largestReply = 1 << 16
 
-// OverHTTP posts with a client, which follows no redirects.
+// OverHTTP posts with a client, which follows no redirects. Without a transport it uses
+// one that leaves no connection open behind.
 func OverHTTP(transport http.RoundTripper) Post {
+	if transport == nil {
+		transport = &http.Transport{DisableKeepAlives: true}
+	}
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return func(ctx context.Context, url, contentType string, body []byte) (Reply, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))

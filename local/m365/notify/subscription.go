@@ -36,12 +36,19 @@ type Subscription struct {
 	Immutable                 bool // notifications have immutable ids
 	Expires                   time.Time
 	Made, Renewed, Authorised time.Time // Authorised is zero where it never lapses
+	// Hasty counts how often it was renewed and authorised within ten minutes, which
+	// nobody should do (6.1).
+	Hasty int
 }
 
 type subscription struct {
 	Subscription
-	reminded time.Time // last reauthorizationRequired
+	reminded     time.Time // last reauthorizationRequired
+	reauthorised time.Time // last reauthorize
 }
+
+// haste is how soon a renewal and an authorisation may not follow each other (6.1).
+const haste = 10 * time.Minute
 
 // Limits of 6.2.
 const (
@@ -282,6 +289,9 @@ func (h *Hub) Renew(ctx context.Context, by Caller, id string, until time.Time, 
 		s.NotifyURL = notifyURL
 	}
 	s.Renewed = h.now().UTC()
+	if s.Renewed.Sub(s.reauthorised) < haste {
+		s.Hasty++
+	}
 	h.authorise(s)
 	return s.Subscription, nil
 }
@@ -291,10 +301,15 @@ func (h *Hub) Reauthorise(by Caller, id string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s, err := h.find(by, id)
-	if err == nil {
-		h.authorise(s)
+	if err != nil {
+		return err
 	}
-	return err
+	s.reauthorised = h.now().UTC()
+	if s.Renewed.After(s.Made) && s.reauthorised.Sub(s.Renewed) < haste {
+		s.Hasty++
+	}
+	h.authorise(s)
+	return nil
 }
 
 func (h *Hub) authorise(s *subscription) {

@@ -15,7 +15,8 @@
 //
 // # Where it differs from the wire
 //
-// The calls of one Do are carried out in their order, one after the other; over
+// Links are the twin's own; a client that follows others fails here as at Graph.
+// Account.Basic concerns reading and subscribing only. The calls of one Do are carried out in their order, one after the other; over
 // HTTP four run at a time in any order. No call is ever throttled on its own.
 // The store takes addresses and ids as they are, where a URL would encode them.
 package twin
