@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/downsync"
@@ -259,7 +260,7 @@ func (c *changing) unknown(ctx context.Context) (downsync.Fate, error) {
 			return downsync.Foreign, err
 		}
 	}
-	if len(owed) > 0 {
+	if mayBeOwed(c.item, owed) {
 		return c.marked(ctx)
 	}
 	switch _, err := c.lanes.OfEvent(ctx, c.lane, c.item.ID); {
@@ -269,6 +270,18 @@ func (c *changing) unknown(ctx context.Context) (downsync.Fate, error) {
 		return downsync.Foreign, err
 	}
 	return downsync.Foreign, nil
+}
+
+// mayBeOwed reports whether an event may have been made for what a lane owes. One that is
+// much older than anything owed was not: while a calendar of a thousand events is first
+// read, bookings are written into it. The margin is for a debt that was renewed while an
+// attempt stayed in doubt, which gives up after a day.
+func mayBeOwed(item graph.Item, owed []state.Owed) bool {
+	const margin = 7 * 24 * time.Hour
+	return slices.ContainsFunc(owed, func(o state.Owed) bool {
+		ordered := state.DebtTime(o.Nonce)
+		return o.Look || ordered.IsZero() || item.Created.IsZero() || !item.Created.Before(ordered.Add(-margin))
+	})
 }
 
 // marked asks the calendar whether an unknown event carries our mark, and by the rule of

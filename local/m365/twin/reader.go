@@ -151,7 +151,7 @@ func (see reading) item(e *exchange.Event) graph.Item {
 		e = &hidden
 	}
 	i := graph.Item{
-		ID: e.ID, ChangeKey: e.ChangeKey, ICalUID: e.ICalUID, Series: e.Series, Original: e.Original,
+		ID: e.ID, ChangeKey: e.ChangeKey, ICalUID: e.ICalUID, Series: e.Series, Original: e.Original, Created: e.Created,
 		Start: instant(e.From, e.Start, e.AllDay), End: instant(e.To, e.End, e.AllDay), StartZone: e.StartZone, EndZone: e.EndZone,
 		AllDay: e.AllDay, Cancelled: e.Cancelled, IsOrganizer: e.Response == "", Reminder: e.ReminderOn,
 		ShowAs: e.ShowAs, Sensitivity: e.Sensitivity, Response: "organizer", Subject: e.Subject, Body: e.Body, BodyType: "html",

@@ -38,6 +38,7 @@ type wireItem struct {
 	Type            string          `json:"type"`
 	Series          string          `json:"seriesMasterId"`
 	OriginalStart   string          `json:"originalStart"`
+	Created         string          `json:"createdDateTime"`
 	Start           wireTime        `json:"start"`
 	End             wireTime        `json:"end"`
 	StartZone       string          `json:"originalStartTimeZone"`
@@ -86,6 +87,9 @@ func (w *wireItem) item() graph.Item {
 	}
 	if original, err := time.Parse(time.RFC3339, w.OriginalStart); err == nil {
 		i.Original = original.UTC()
+	}
+	if created, err := time.Parse(time.RFC3339, w.Created); err == nil {
+		i.Created = created.UTC()
 	}
 	if i.Kind == graph.Master && told(w.Recurrence) {
 		i.Recurrence = w.Recurrence
