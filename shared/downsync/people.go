@@ -44,16 +44,20 @@ func (s *Syncer) SyncNow(ctx context.Context, organization string, id key.Key) e
 	if err != nil {
 		return fmt.Errorf("downsync.SyncNow: %w", err)
 	}
+	// Before it is sent, since the reading may be over before the bus has answered; and
+	// once for each message, since of a duplicate no reading begins.
+	if !p.Asked.Truncate(bucket).Equal(now.Truncate(bucket)) {
+		p.Asked = now
+		if p.State != state.SyncRunning && p.State != state.SyncHeld {
+			p.State = state.SyncQueued
+		}
+		if err := s.progress.Put(ctx, id, p); err != nil {
+			return fmt.Errorf("downsync.SyncNow: %w", err)
+		}
+	}
 	m := Message(organization, row.Connection, CauseRequest, time.Time{})
 	m.ID = key.Of("sync-now", id.String(), now.Truncate(bucket).Format(time.RFC3339)).String()
 	if err := s.send(ctx, queue.MailboxTasks, m); err != nil {
-		return fmt.Errorf("downsync.SyncNow: %w", err)
-	}
-	p.Asked = now
-	if p.State != state.SyncRunning && p.State != state.SyncHeld {
-		p.State = state.SyncQueued
-	}
-	if err := s.progress.Put(ctx, id, p); err != nil {
 		return fmt.Errorf("downsync.SyncNow: %w", err)
 	}
 	return nil
