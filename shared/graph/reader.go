@@ -50,7 +50,7 @@ type Item struct {
 	// Start and End are in UTC. Of an all-day event they are its dates' midnights
 	// written as UTC, whatever zone it was made in (2.3); End is exclusive.
 	Start, End time.Time
-	Created    time.Time // UTC; zero where not told
+	Created    time.Time // UTC; zero where not told, as by a direct read
 	// StartZone and EndZone are originalStartTimeZone and originalEndTimeZone as told.
 	StartZone, EndZone                       string
 	AllDay, Cancelled, IsOrganizer, Reminder bool
