@@ -103,6 +103,7 @@ func New(opt *Options) *Server {
 		o.Post = notify.OverHTTP(nil)
 	}
 	s.Changes = changes.New(s.Exchange, s.Clock.Now)
+	o.Notify.Authority = s.mayHear
 	s.Hub = notify.New(s.Exchange, s.Clock.Now, o.Post, &o.Notify)
 	s.Clock.moved = s.Hub.Poke
 	o.Graph.Changes, o.Graph.Hub = s.Changes, s.Hub

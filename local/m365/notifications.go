@@ -29,6 +29,18 @@ func (s *Server) notifications(mux *http.ServeMux) {
 	}
 }
 
+// mayHear reports whether who made a subscription may read its mailbox still: by Entra's
+// grants, or by Exchange's own assignment.
+func (s *Server) mayHear(one notify.Subscription) bool {
+	now := s.Entra.Standing(one.Tenant, one.App, one.Creator)
+	for _, granted := range append(now.Roles, now.Scopes...) {
+		if granted == "Calendars.Read" || granted == "Calendars.ReadWrite" {
+			return true
+		}
+	}
+	return one.Creator == "" && s.Exchange.InScope(one.Tenant, one.App, one.User)
+}
+
 // shownLook is exchange.Look as JSON.
 type shownLook struct {
 	Tenant string    `json:"tenant"`

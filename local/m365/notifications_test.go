@@ -128,3 +128,34 @@ func TestClosingEndsADeliveryThatWaits(t *testing.T) {
 		t.Errorf("%d pending: what nobody answered was not tried", n)
 	}
 }
+
+// Whoever took the permission back is not told of anything any more, until it is given and
+// the subscription renewed.
+func TestAPermissionThatWasTakenBackHoldsNotifications(t *testing.T) {
+	w := start(t)
+	id, h := w.subscribe()
+	w.Entra.Consent(acme, app) // no role is left
+	w.must(201, "POST", "/v1.0/users/"+aino+"/events", flight)
+	h.hears(t, "reauthorizationRequired")
+	if p := w.Hub.Pending(); len(p) == 0 || p[0].Kind != "created" || p[0].Attempts != 0 {
+		t.Errorf("pending %+v", p)
+	}
+	w.Entra.Consent(acme, app, "Calendars.Read")
+	w.must(200, "PATCH", "/v1.0/subscriptions/"+id, `{"expirationDateTime":"2026-12-02T00:00:00Z"}`)
+	h.hears(t, "created")
+	user, err := w.Exchange.User(acme, aino)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, do := range []func(){
+		func() { w.Entra.Grant(acme, app, user.ObjectID, "Calendars.Read") },
+		func() { w.Entra.DisableUser(acme, user.ObjectID, true) },
+		func() { w.Entra.DisableUser(acme, user.ObjectID, false) },
+		func() { w.Entra.RemoveGrants(acme, app, user.ObjectID) },
+	} {
+		do()
+		if got := w.Entra.Standing(acme, app, user.ObjectID); (len(got.Scopes) == 1) != (i%2 == 0) || len(got.Roles) != 0 {
+			t.Errorf("%d: %+v", i, got)
+		}
+	}
+}

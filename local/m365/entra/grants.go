@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/calbridge/calbridge/local/m365/graphapi"
 )
 
 // DelegatedGrant is what an app may do in the name of users: of one, or of all when
@@ -96,6 +98,26 @@ func (s *Server) RemoveGrants(tenantID, app, user string) bool {
 	_, had := p.grants[user]
 	delete(p.grants, user)
 	return had
+}
+
+// Standing is what an app may do in a tenant at this moment, in its own name or a user's, as
+// a fresh token would tell it; nothing where either is switched off.
+func (s *Server) Standing(tenantID, app, user string) graphapi.Caller {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	caller := graphapi.Caller{Tenant: tenantID, App: app, User: user}
+	p, t := s.principal(tenantID, app), s.tenants[strings.ToLower(tenantID)]
+	if p == nil || p.disabled {
+		return caller
+	}
+	if user == "" {
+		caller.Roles = slices.Clone(p.roles)
+		return caller
+	}
+	if a := s.find(t, user); a != nil && !a.disabled {
+		caller.Scopes = p.granted(a.ObjectID)
+	}
+	return caller
 }
 
 // Assign makes an app in a tenant one that only assigned users may sign in to; others

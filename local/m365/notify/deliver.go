@@ -51,6 +51,7 @@ func (h *Hub) Deliver(ctx context.Context) int { return h.deliver(ctx, false) }
 func (h *Hub) deliver(ctx context.Context, itself bool) int {
 	h.delivering.Lock()
 	defer h.delivering.Unlock()
+	h.authority()
 	arrived := 0
 	for _, batch := range h.due(itself) {
 		if ctx.Err() != nil {
@@ -104,7 +105,32 @@ func (h *Hub) due(itself bool) [][]*notice {
 
 // lapsed reports whether a subscription's token has ended.
 func (s *subscription) lapsed(now time.Time) bool {
-	return !s.Authorised.IsZero() && !now.Before(s.Authorised)
+	return s.refused || !s.Authorised.IsZero() && !now.Before(s.Authorised)
+}
+
+// authority finds out whose permission was taken back, or given again, among those for
+// whom something is to be sent.
+func (h *Hub) authority() {
+	if h.allowed == nil {
+		return
+	}
+	h.mu.Lock()
+	waiting := map[*subscription]Subscription{}
+	for _, n := range h.pending {
+		if !n.lifecycle {
+			waiting[n.subscription] = n.subscription.Subscription
+		}
+	}
+	h.mu.Unlock()
+	for s, shown := range waiting {
+		refused := !h.allowed(shown)
+		h.mu.Lock()
+		if refused && !s.refused && s.LifecycleURL != "" && !h.switches.NoReminders {
+			h.tell(s, Reauthorise)
+		}
+		s.refused = refused
+		h.mu.Unlock()
+	}
 }
 
 // send makes one POST and notes what came of it.

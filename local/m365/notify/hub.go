@@ -23,14 +23,17 @@
 //   - An address of whose answers in ten minutes more than 10 % took longer than 3 s is
 //     slow: what is new waits ten minutes. With more than 15 % over 10 s what is new is
 //     dropped for ten minutes.
-//   - Where an authorisation lapses (Switches.AuthorisedMS), notifications are held until
-//     the subscription is renewed or authorised again, at most 4 hours.
+//   - Where an authorisation lapses (Switches.AuthorisedMS), or an administrator took the
+//     permission back (Options.Authority), notifications are held until the subscription
+//     is renewed or authorised again, at most 4 hours.
 //   - Lifecycle notifications go to their own address (6.6): reauthorizationRequired every
 //     15 minutes in the last hour, missed when something was dropped; subscriptionRemoved
 //     when a test says so.
 //
 // # Guessed
 //
+//   - That a permission was taken back is noticed when something is to be sent, and told
+//     once: reauthorizationRequired.
 //   - The first retry comes after 10 s, each next one after twice as long.
 //   - An address is slow or dropping after ten answers at least (Switches.SlowAfter).
 //   - An end in the past is 400 InvalidRequest; so is whatever else is malformed.
@@ -82,6 +85,9 @@ func (p Patience) documented() Patience {
 type Options struct {
 	Patience Patience
 	Switches Switches
+	// Authority says whether who made a subscription may still read its mailbox; nil:
+	// always. It may call the store, and is asked before something is sent.
+	Authority func(Subscription) bool
 }
 
 // Hub keeps subscriptions and what is to be sent to them. It is safe for concurrent use.
@@ -90,6 +96,7 @@ type Hub struct {
 	now      func() time.Time
 	post     Post
 	patience Patience
+	allowed  func(Subscription) bool // nil: always
 
 	delivering sync.Mutex    // one delivery at a time
 	wake       chan struct{} // something may be due earlier than it was
@@ -117,7 +124,7 @@ func New(store *exchange.Store, now func() time.Time, post Post, opt *Options) *
 	if opt != nil {
 		o = *opt
 	}
-	h := &Hub{store: store, now: now, post: post, patience: o.Patience.documented(), switches: o.Switches,
+	h := &Hub{store: store, now: now, post: post, patience: o.Patience.documented(), switches: o.Switches, allowed: o.Authority,
 		wake: make(chan struct{}, 1), of: map[box][]*subscription{}, endpoints: map[string]*endpoint{}}
 	store.Watch(h.noted)
 	return h

@@ -45,6 +45,7 @@ type subscription struct {
 	Subscription
 	reminded     time.Time // last reauthorizationRequired
 	reauthorised time.Time // last reauthorize
+	refused      bool      // its maker may not read the mailbox any more
 }
 
 // haste is how soon a renewal and an authorisation may not follow each other (6.1).
@@ -313,7 +314,7 @@ func (h *Hub) Reauthorise(by Caller, id string) error {
 }
 
 func (h *Hub) authorise(s *subscription) {
-	s.Authorised, s.reminded = h.switches.authorised(h.now().UTC()), time.Time{}
+	s.Authorised, s.reminded, s.refused = h.switches.authorised(h.now().UTC()), time.Time{}, false
 	h.Poke()
 }
 
