@@ -79,6 +79,12 @@ func TestAStateIsGoodOnceInTimeAndForItsBrowser(t *testing.T) {
 	alice.open(hers+"&state=x").refused("two states", anotherBrowsers)
 	w.agent().open(hers).refused("another browser", anotherBrowsers)
 	other.open(hers).refused("another browser that has an attempt", anotherBrowsers)
+	for _, c := range other.client.Jar.Cookies(other.URL) { // his cookies under the name of her attempt
+		a := w.agent()
+		a.header = http.Header{"Cookie": {"cb-" + parts[0] + "=" + c.Value}}
+		a.open(hers).refused("another attempt's cookie", anotherBrowsers)
+		a.open(w.front.URL+"/api/portal/attempt/"+parts[0]).refused("another attempt's cookie at the page", anotherBrowsers)
+	}
 	// None of it used hers up.
 	alice.open(hers).sees("Is this right?")
 	alice.open(hers).sees("Is this right?")
