@@ -3,6 +3,8 @@ package downsync
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/state"
@@ -14,13 +16,13 @@ type book struct {
 	rows     *state.Appointments
 	calendar key.Key
 	records  map[string]state.Record // what was read, and what is to be
+	stored   map[string]state.Record // what was read, and is changed since
 	absent   map[string]bool
 	whole    bool
-	dirty    map[string]bool
 }
 
 func newBook(rows *state.Appointments, calendar key.Key) *book {
-	return &book{rows: rows, calendar: calendar, records: map[string]state.Record{}, absent: map[string]bool{}, dirty: map[string]bool{}}
+	return &book{rows: rows, calendar: calendar, records: map[string]state.Record{}, stored: map[string]state.Record{}, absent: map[string]bool{}}
 }
 
 // few is up to how many events are read one by one.
@@ -63,7 +65,7 @@ func (b *book) loadAll(ctx context.Context) error {
 		return err
 	}
 	for _, r := range all {
-		if !b.dirty[r.ID] {
+		if _, changed := b.stored[r.ID]; !changed {
 			b.records[r.ID] = r
 		}
 	}
@@ -82,23 +84,76 @@ func (b *book) of(id string) state.Record {
 
 // set notes what is to be known of an event.
 func (b *book) set(r state.Record) {
+	if _, changed := b.stored[r.ID]; !changed {
+		b.stored[r.ID] = b.of(r.ID)
+	}
 	b.records[r.ID] = r
-	b.dirty[r.ID] = true
+}
+
+// changed are the ids of what is to be stored, and others, each once.
+func (b *book) changed(others []string) []string {
+	ids := slices.Concat(others, slices.Collect(maps.Keys(b.stored)))
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// announce stores what is about to be told, as something of which nobody knows whether
+// it was: a kill after the telling would else leave the booking app with an appointment
+// that nobody remembers, and so never takes back. What is in doubt is told again when it
+// is seen, in the same event where nothing has changed, and counts as known when it is
+// missed.
+func (b *book) announce(ctx context.Context) error {
+	doubts := make([]state.Record, 0, len(b.stored))
+	for id, old := range b.stored {
+		doubts = append(doubts, inDoubt(old, b.records[id]))
+	}
+	return b.rows.Save(ctx, b.calendar, doubts)
+}
+
+// inDoubt is everything of two records; what they do not agree about has no hash.
+func inDoubt(old, next state.Record) state.Record {
+	out := state.Record{ID: next.ID, Zone: next.Zone, Days: map[string]state.Known{}}
+	switch {
+	case next.One != nil:
+		one := doubted(deref(old.One), *next.One)
+		out.One = &one
+	case old.One != nil:
+		one := doubted(state.Known{}, *old.One)
+		out.One = &one
+	}
+	for name, known := range old.Days {
+		out.Days[name] = doubted(state.Known{}, known)
+	}
+	for name, known := range next.Days {
+		out.Days[name] = doubted(old.Days[name], known)
+	}
+	return out
+}
+
+func doubted(old, next state.Known) state.Known {
+	if old.Hash != next.Hash {
+		next.Hash = ""
+	}
+	return next
+}
+
+func deref(k *state.Known) state.Known {
+	if k == nil {
+		return state.Known{}
+	}
+	return *k
 }
 
 // save stores what was noted.
 func (b *book) save(ctx context.Context) error {
-	if len(b.dirty) == 0 {
-		return nil
-	}
-	changed := make([]state.Record, 0, len(b.dirty))
-	for id := range b.dirty {
+	changed := make([]state.Record, 0, len(b.stored))
+	for id := range b.stored {
 		changed = append(changed, b.records[id])
 	}
 	if err := b.rows.Save(ctx, b.calendar, changed); err != nil {
 		return err
 	}
-	clear(b.dirty)
+	clear(b.stored)
 	return nil
 }
 

@@ -16,7 +16,8 @@ import (
 // not show though it should have.
 type suspects struct {
 	record state.Record
-	days   []string // of a series, by their names; nil for an event of its own
+	one    bool     // the event of its own
+	days   []string // of a series, by their names
 	// all says that the series as a whole was removed or not shown: it is asked first.
 	all bool
 }
@@ -32,7 +33,11 @@ func (x *round) close(ctx context.Context) (more bool, err error) {
 	}
 	for _, s := range all {
 		if x.spent() {
-			return true, errors.Join(x.flush(ctx), x.save(ctx))
+			x.memory.save(x.cursor.Round)
+			if err := x.flush(ctx); err != nil {
+				return false, err
+			}
+			return true, x.save(ctx)
 		}
 		if err := x.ask(ctx, s); err != nil {
 			return false, err
@@ -67,7 +72,8 @@ func (x *round) missing(ctx context.Context) (all []suspects, strangers []string
 	for _, id := range ids {
 		record := x.book.of(id)
 		if !record.Empty() {
-			found[id] = suspects{record: record, days: x.unasked(record, slices.Sorted(maps.Keys(record.Days))), all: record.Series()}
+			found[id] = suspects{record: record, one: record.One != nil && !x.gone[markOf(id)],
+				days: x.unasked(record, slices.Sorted(maps.Keys(record.Days))), all: true}
 			continue
 		}
 		record, day, err := x.book.ofDay(ctx, id)
@@ -86,8 +92,7 @@ func (x *round) missing(ctx context.Context) (all []suspects, strangers []string
 	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		s := found[id]
-		asked := s.record.One != nil && x.gone[markOf(id)] || s.record.Series() && len(s.days) == 0
-		if !asked {
+		if s.one || len(s.days) > 0 {
 			slices.Sort(s.days)
 			s.days = slices.Compact(s.days)
 			all = append(all, s)
@@ -103,7 +108,7 @@ func (x *round) unshown(ctx context.Context, found map[string]suspects) error {
 	if x.overflow {
 		return nil
 	}
-	ids := slices.Sorted(maps.Keys(x.masters))
+	ids := append(slices.Sorted(maps.Keys(x.masters)), x.doubt...)
 	if x.cursor.Round.Full {
 		if err := x.book.loadAll(ctx); err != nil {
 			return err
@@ -117,18 +122,17 @@ func (x *round) unshown(ctx context.Context, found map[string]suspects) error {
 		if _, already := found[id]; already || record.Empty() {
 			continue
 		}
-		if record.One != nil {
-			switch {
-			case x.saw(id):
-			case !x.window().Holds(record.One.Start, record.One.End):
-				x.book.set(state.Record{ID: id})
-			default:
-				found[id] = suspects{record: record}
+		s := suspects{record: record, all: !x.masters[id]}
+		if record.One != nil && !x.saw(id) && !x.gone[markOf(id)] {
+			s.one = x.window().Holds(record.One.Start, record.One.End)
+			if !s.one {
+				record.One = nil
+				x.book.set(record)
 			}
-			continue
 		}
-		if days := x.unshownDays(record); len(days) > 0 {
-			found[id] = suspects{record: x.book.of(id), days: x.unasked(record, days), all: !x.masters[id]}
+		s.days = x.unasked(record, x.unshownDays(record))
+		if s.record = x.book.of(id); s.one || len(s.days) > 0 {
+			found[id] = s
 		}
 	}
 	return nil
@@ -137,7 +141,7 @@ func (x *round) unshown(ctx context.Context, found map[string]suspects) error {
 // unshownDays are the days of a series that the round did not show; those outside of
 // the window are forgotten.
 func (x *round) unshownDays(record state.Record) (missing []string) {
-	kept := state.Record{ID: record.ID, Days: map[string]state.Known{}}
+	kept := state.Record{ID: record.ID, One: record.One, Days: map[string]state.Known{}}
 	for name, known := range record.Days {
 		shown := x.saw(appointment.DayID(record.ID, name))
 		if !shown && !x.window().Holds(known.Start, known.End) {
@@ -166,12 +170,13 @@ func (x *round) ask(ctx context.Context, s suspects) error {
 	if x.blind() {
 		return x.look(ctx, s)
 	}
-	if s.record.One != nil {
+	if s.one || s.all {
 		item, err := x.direct(ctx, s.record.ID)
-		return x.answered(ctx, s.record.ID, s.record.ID, item, err)
-	}
-	if s.all {
-		_, err := x.direct(ctx, s.record.ID)
+		if s.one {
+			if err := x.answered(ctx, s.record.ID, s.record.ID, item, err); err != nil {
+				return err
+			}
+		}
 		if gone(err) {
 			for _, day := range s.days {
 				x.gone[markOf(appointment.DayID(s.record.ID, day))] = true
@@ -258,12 +263,11 @@ func (x *round) alive(ctx context.Context, record string, i graph.Item) error {
 
 // drop forgets an appointment without a word.
 func (x *round) drop(record, event string) {
-	r := x.book.of(record)
-	if r.One != nil {
-		x.book.set(state.Record{ID: record})
-		return
+	kept := x.book.of(record)
+	if kept.One != nil && kept.One.Event == event {
+		kept.One = nil
 	}
-	kept := state.Record{ID: record, Days: maps.Clone(r.Days)}
+	kept.Days = maps.Clone(kept.Days)
 	maps.DeleteFunc(kept.Days, func(_ string, k state.Known) bool { return k.Event == event })
 	x.book.set(kept)
 }
@@ -272,7 +276,7 @@ func (x *round) drop(record, event string) {
 // fresh and whole read of the time that it took.
 func (x *round) look(ctx context.Context, s suspects) error {
 	doubted := map[string]state.Known{}
-	if s.record.One != nil {
+	if s.one {
 		doubted[s.record.ID] = *s.record.One
 	}
 	for _, day := range s.days {
@@ -328,6 +332,7 @@ func (x *round) listed(ctx context.Context, w appointment.Window) (map[string]bo
 // bury tells that what was asked for and is gone was deleted; where a person said that
 // it is to stay it is forgotten without a word.
 func (x *round) bury(ctx context.Context) error {
+	x.memory.save(x.cursor.Round)
 	if len(x.gone) == 0 {
 		return x.flush(ctx)
 	}
@@ -336,11 +341,11 @@ func (x *round) bury(ctx context.Context) error {
 	}
 	for _, id := range slices.Sorted(maps.Keys(x.book.records)) {
 		record := x.book.of(id)
+		left := state.Record{ID: id, One: record.One, Days: map[string]state.Known{}}
 		if record.One != nil && x.gone[markOf(id)] {
 			x.gravestone(id, *record.One)
-			x.book.set(state.Record{ID: id})
+			left.One = nil
 		}
-		left := state.Record{ID: id, Days: map[string]state.Known{}}
 		for name, known := range record.Days {
 			if day := appointment.DayID(id, name); x.gone[markOf(day)] {
 				x.gravestone(day, known)
@@ -348,7 +353,7 @@ func (x *round) bury(ctx context.Context) error {
 				left.Days[name] = known
 			}
 		}
-		if len(left.Days) < len(record.Days) {
+		if left.One != record.One || len(left.Days) < len(record.Days) {
 			x.book.set(left)
 		}
 	}

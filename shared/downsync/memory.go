@@ -33,11 +33,12 @@ type memory struct {
 	gone     map[mark]bool   // what was asked for and is not there
 	masters  map[string]bool // series that were shown
 	removed  map[string]bool // ids that were told to be removed
+	doubt    []string        // what a reading before this one may have told
 	overflow bool
 }
 
 func remember(r *state.Round) *memory {
-	m := &memory{seen: map[mark]uint32{}, gone: map[mark]bool{}, masters: map[string]bool{}, removed: map[string]bool{}, overflow: r.Overflow}
+	m := &memory{seen: map[mark]uint32{}, gone: map[mark]bool{}, masters: map[string]bool{}, removed: map[string]bool{}, doubt: r.Doubt, overflow: r.Overflow}
 	for b := range slices.Chunk(r.Seen, 12) {
 		if len(b) == 12 {
 			m.seen[mark(b[:8])] = binary.BigEndian.Uint32(b[8:])
@@ -67,7 +68,7 @@ func (m *memory) save(r *state.Round) {
 		r.Gone = append(r.Gone, id[:]...)
 	}
 	r.Masters, r.Removed = slices.Sorted(maps.Keys(m.masters)), slices.Sorted(maps.Keys(m.removed))
-	r.Overflow = m.overflow
+	r.Overflow, r.Doubt = m.overflow, m.doubt
 }
 
 // see notes that an item was shown, and reports whether that, in this version, is new.

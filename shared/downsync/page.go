@@ -109,9 +109,7 @@ func (x *round) single(ctx context.Context, i graph.Item) error {
 		x.dissolve(record)
 		return nil
 	}
-	if record.One == nil {
-		x.dissolve(record) // it was a series
-	}
+	x.dissolve(state.Record{ID: i.ID, Days: record.Days}) // it was a series
 	if record.One == nil || record.One.Hash != hash {
 		x.upsert(told, graph.Version(i.ChangeKey))
 	}
@@ -126,8 +124,12 @@ func (x *round) master(ctx context.Context, i graph.Item) error {
 	if err != nil {
 		return err
 	}
-	if record := x.book.of(i.ID); s.fate != Foreign || record.One != nil {
-		x.dissolve(record) // it is ours by now, or was no series
+	record := x.book.of(i.ID)
+	if s.fate != Foreign {
+		x.dissolve(record)
+	} else if record.One != nil { // it was no series
+		x.dissolve(state.Record{ID: i.ID, One: record.One})
+		x.book.set(state.Record{ID: i.ID, Days: record.Days})
 	}
 	return nil
 }

@@ -155,6 +155,7 @@ func (x *round) fetch(ctx context.Context) (graph.DeltaPage, error) {
 // take tells what a page tells, and goes on behind it.
 func (x *round) take(ctx context.Context, page graph.DeltaPage) error {
 	round := x.cursor.Round
+	x.memory.save(round) // as it was before the page: see flush
 	fresh, err := x.page(ctx, page.Items)
 	if err != nil {
 		return err
@@ -190,12 +191,24 @@ func endless(round *state.Round, page graph.DeltaPage, fresh int) bool {
 	return page.Next == round.Next || round.Pages >= maxPages || round.Empty > maxEmpty || round.Stale > round.News+maxStale
 }
 
-// flush publishes what is to be told, and then remembers that it was.
-func (x *round) flush(ctx context.Context) error {
-	if err := x.publish(ctx, x.events); err != nil {
-		return err
+// flush publishes what is to be told, and then remembers that it was. Before that it
+// stores what it is about to tell, the cursor with the link of the very page: after a
+// kill the page is read again, and may not show any more what was told of it. That is
+// then asked for at the end of the round.
+func (x *round) flush(ctx context.Context) (err error) {
+	if len(x.events) > 0 {
+		x.cursor.Round.Doubt = x.book.changed(x.doubt)
+		if x.cursor.ETag, err = x.cursors.Put(ctx, x.key, x.cursor); err != nil {
+			return err
+		}
+		if err := x.book.announce(ctx); err != nil {
+			return err
+		}
+		if err := x.publish(ctx, x.events); err != nil {
+			return err
+		}
+		x.events = nil
 	}
-	x.events = nil
 	return x.book.save(ctx)
 }
 
@@ -210,8 +223,8 @@ func (x *round) save(ctx context.Context) (err error) {
 // The next turn begins from the last whole round, and after some of them anew.
 func (x *round) giveUp(ctx context.Context, why string) error {
 	x.log.WarnContext(ctx, "round left", "connection", x.c.ID, "why", why, "pages", x.cursor.Round.Pages)
-	if x.cursor.Failures++; x.cursor.Failures >= maxFailures {
-		x.cursor.Link = ""
+	if x.cursor.Failures++; x.cursor.Failures >= maxFailures || x.cursor.Round.Found > 0 {
+		x.cursor.Link = "" // what was told may be gone when the link is followed again
 	}
 	x.cursor.Round = nil
 	x.progress.State, x.progress.Cause = state.SyncFailed, why

@@ -448,7 +448,7 @@ func (r *rig) anySeries() string {
 	all, err := state.NewAppointments(r.tables).All(context.Background(), state.CalendarKey(r.c.ID, ""))
 	r.must(err)
 	for _, record := range all {
-		if record.Series() {
+		if len(record.Days) > 0 {
 			return record.ID
 		}
 	}

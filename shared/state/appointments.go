@@ -19,22 +19,20 @@ type Known struct {
 	Version string    `json:"v"` // its change key
 	Start   time.Time `json:"s"` // UTC
 	End     time.Time `json:"f"` // UTC, exclusive
-	Hash    string    `json:"h"` // of what was told
+	Hash    string    `json:"h"` // of what was told; "" while nobody knows whether it was
 }
 
 // Record is what is known of an event: of its own, or of a series with all its days.
 type Record struct {
 	ID string `json:"id"` // Graph's, immutable; a series' is its master's
-	// One is the appointment of an event of its own; nil of a series.
+	// One is the appointment of an event of its own. While an event becomes a series, or
+	// the other way, there may be days as well.
 	One *Known `json:"one,omitempty"`
 	// Zone is the zone whose dates name the days of a series; "" where nobody knows it.
 	Zone string `json:"zone,omitempty"`
 	// Days are a series' days that were told, by their original dates.
 	Days map[string]Known `json:"days,omitempty"`
 }
-
-// Series reports whether the record is of a series.
-func (r Record) Series() bool { return r.One == nil }
 
 // Empty reports whether nothing is known.
 func (r Record) Empty() bool { return r.One == nil && len(r.Days) == 0 }

@@ -63,6 +63,9 @@ type Round struct {
 	Masters []string `json:"masters,omitempty"`
 	// Removed are the ids that were told to be removed.
 	Removed []string `json:"removed,omitempty"`
+	// Doubt are the events that were being told when this was stored: where the round is
+	// gone through again and does not show one of them, it is asked for.
+	Doubt []string `json:"doubt,omitempty"`
 	// Gone are hashes of what a direct read has shown to be gone: 8 bytes each.
 	Gone []byte `json:"gone,omitempty"`
 	// Found counts what was published.
