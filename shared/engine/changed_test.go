@@ -3,7 +3,6 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,10 +13,8 @@ import (
 	"github.com/calbridge/calbridge/local/world"
 	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/engine"
-	"github.com/calbridge/calbridge/shared/event"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
-	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -136,56 +133,516 @@ func at(hour int) exchange.Time {
 	return exchange.Time{DateTime: fmt.Sprintf("2026-12-02T%02d:00:00", hour), Zone: "UTC"}
 }
 
-var _ = []any{errors.New, time.Now, event.All, queue.Changes, state.Live}
-
 func TestWhatWeWroteComesBackAndCausesNothing(t *testing.T) {
 	for _, how := range everyRewriting {
-		b := &wayBack{edited: edit(t, exchange.Switches{Rewriting: how})}
-		for i := range 3 {
-			b.read()
-			if len(b.fates) != 1 || b.fates[0] != downsync.Echo {
-				t.Errorf("%s: fates %v", how, b.fates)
+		t.Run(how.String(), func(t *testing.T) {
+			b := &wayBack{edited: edit(t, exchange.Switches{Rewriting: how})}
+			b.Org.OwnEventsChanged = "product"
+			for i := range 3 {
+				b.read()
+				if len(b.fates) != 1 || b.fates[0] != downsync.Echo {
+					t.Errorf("fates %v", b.fates)
+				}
+				b.book(map[string]any{"title": fmt.Sprint("Title  ", i), "description": map[string]any{"text": fmt.Sprint("Seat & <1A> \n\t", i)},
+					"location": map[string]any{"name": " HEL  T2 "}, "url": "https://travel.example/?a=1&b=2"})
 			}
-			b.book(map[string]any{"title": fmt.Sprint("Title ", i), "description": map[string]any{"text": fmt.Sprint("Seat & <1A>\n", i)}})
+			b.expectTold()
+		})
+	}
+}
+
+func TestAllDayEventsAndThoseOfWindowsZonesComeBackAsTheyWere(t *testing.T) {
+	for _, zone := range []string{"Asia/Tokyo", "America/New_York", "UTC", "Pacific/Auckland"} {
+		for _, allDay := range []bool{false, true} {
+			b := back(t, "report")
+			hour := "T02:30:00"
+			if allDay {
+				hour = "T00:00:00"
+			}
+			b.book(map[string]any{"allDay": allDay, "start": map[string]any{"dateTime": "2027-03-28" + hour, "timeZone": zone},
+				"end": map[string]any{"dateTime": "2027-03-29" + hour, "timeZone": zone}})
+			b.read()
+			b.expectTold()
 		}
+	}
+}
+
+// What people may do to an event, one at a time, and what follows under each rule.
+func TestEveryFieldThatPeopleChangeIsTold(t *testing.T) {
+	series := &exchange.Recurrence{Pattern: exchange.Pattern{Type: "daily", Interval: 1},
+		Range: exchange.Range{Type: "numbered", StartDate: "2026-12-01", Count: 3}}
+	tests := []struct {
+		name     string
+		change   exchange.Change
+		told     string // "" is nothing
+		product  string // rule that product comes to
+		restored bool   // under product
+	}{
+		{"times", exchange.Change{Start: ptr(at(9)), End: ptr(at(10))}, "moved end,start", "product", true},
+		{"end", exchange.Change{End: ptr(at(9))}, "moved end", "product", true},
+		{"all day", exchange.Change{AllDay: ptr(true), Start: ptr(exchange.Time{DateTime: "2026-12-01T00:00:00", Zone: "UTC"}), End: ptr(exchange.Time{DateTime: "2026-12-02T00:00:00", Zone: "UTC"})},
+			"moved allDay,end,start", "product", true},
+		{"title", exchange.Change{Subject: ptr("Mine")}, "edited title", "product", true},
+		{"title in other case", exchange.Change{Subject: ptr("B R1")}, "edited title", "product", true},
+		{"place", exchange.Change{Locations: &[]exchange.Location{{Name: "Home"}}}, "edited location", "product", true},
+		{"our text taken out", exchange.Change{Body: &exchange.Body{Content: "<p>all mine</p>"}}, "edited description", "product", true},
+		{"our text changed", exchange.Change{Body: &exchange.Body{Content: "<div>[calbridge]</div><p>Seat 9F</p><div>[/calbridge]</div>"}}, "edited description", "product", true},
+		{"show-as", exchange.Change{ShowAs: ptr("oof")}, "edited showAs", "report", false},
+		{"sensitivity", exchange.Change{Sensitivity: ptr("private")}, "edited sensitivity", "report", false},
+		{"made a series", exchange.Change{Recurrence: &series}, "edited recurring", "report", false},
+		{"reminder", exchange.Change{ReminderMinutes: ptr(240)}, "", "", false},
+		{"no reminder", exchange.Change{ReminderOn: ptr(false)}, "", "", false},
+		{"categories", exchange.Change{Categories: &[]string{"Mine"}}, "", "", false},
+		{"importance", exchange.Change{Importance: ptr("high")}, "", "", false},
+		{"online meeting", exchange.Change{OnlineMeeting: ptr(true)}, "", "", false},
+	}
+	for _, test := range tests {
+		for _, rule := range []string{"report", "product", "outlook"} {
+			t.Run(test.name+" under "+rule, func(t *testing.T) {
+				b := back(t, rule)
+				before := b.ours()
+				if _, err := b.owner.Change(b.id, test.change); err != nil {
+					t.Fatal(err)
+				}
+				edited := b.ours()
+				b.read()
+				by := rule
+				if rule == "product" {
+					by = test.product
+				}
+				want := []string{}
+				if test.told != "" {
+					want = append(want, test.told+" by "+by)
+				}
+				b.expectTold(want...)
+				after := b.ours()
+				if rule == "product" && test.restored {
+					if after.Subject != before.Subject || after.Start != before.Start || after.End != before.End || after.AllDay != before.AllDay ||
+						fmt.Sprint(after.Locations) != fmt.Sprint(before.Locations) || !strings.Contains(after.Body, "Seat 1A") {
+						t.Errorf("is not as it was: %+v", after)
+					}
+				} else if after.ChangeKey != edited.ChangeKey {
+					t.Errorf("was written to: %+v", after)
+				}
+				for range 2 {
+					b.read()
+				}
+				b.expectTold(want...)
+			})
+		}
+	}
+}
+
+func TestTextAroundOursIsNobodysBusiness(t *testing.T) {
+	for _, how := range everyRewriting {
+		b := &wayBack{edited: edit(t, exchange.Switches{Rewriting: how})}
+		b.Org.OwnEventsChanged = "product"
+		b.read()
+		b.does(b.owner.WriteAround(b.id, "<p>bring the <b>passport</b></p>", "<p>and &lt;cash&gt;</p>"), b.owner.Meet(b.id))
+		b.read()
 		b.expectTold()
 	}
 }
 
-func TestAMovedEventIsReported(t *testing.T) {
+func TestAMoveTellsBothTimesInTheBookingsZones(t *testing.T) {
 	b := back(t, "report")
 	b.does(b.owner.Move(b.id, at(9), at(10)))
 	b.read()
-	b.expectTold("moved end,start by report")
 	first := b.told()[0]
-	if got := fmt.Sprint(first.Data.Fields["start"]); got != "{map[dateTime:2026-12-01T16:05:00 timeZone:Europe/Helsinki] map[dateTime:2026-12-02T11:00:00 timeZone:Europe/Helsinki]}" {
-		t.Errorf("start: %s", got)
+	if first.Data.Booking != "b" || first.Data.User != "aino" || first.Data.Revision != 1 {
+		t.Errorf("%+v", first)
 	}
-	b.read()
-	b.expectTold("moved end,start by report")
-	if e := b.ours(); e.Start.DateTime != "2026-12-02T09:00:00" {
-		t.Errorf("start is %v", e.Start)
+	for name, want := range map[string]string{
+		"start": "{map[dateTime:2026-12-01T16:05:00 timeZone:Europe/Helsinki] map[dateTime:2026-12-02T11:00:00 timeZone:Europe/Helsinki]}",
+		"end":   "{map[dateTime:2026-12-01T17:20:00 timeZone:Europe/London] map[dateTime:2026-12-02T10:00:00 timeZone:Europe/London]}",
+	} {
+		if got := fmt.Sprint(first.Data.Fields[name]); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
 	}
 }
 
-func TestAMovedEventIsPutBack(t *testing.T) {
-	b := back(t, "product")
-	b.does(b.owner.Move(b.id, at(9), at(10)), b.owner.Remind(b.id, 240), b.owner.Categorize(b.id, "Mine"))
-	b.read()
-	b.expectTold("moved end,start by product")
-	if e := b.ours(); e.Start.DateTime != "2026-12-01T16:05:00" || e.ReminderMinutes != 240 || len(e.Categories) != 1 {
-		t.Errorf("%v, %d, %v", e.Start, e.ReminderMinutes, e.Categories)
+// A6: what people wrote is told as far as the organisation lets their calendars be told.
+func TestTextsArePrivateAsAppointmentsAre(t *testing.T) {
+	type values struct{ title, place any }
+	for privacy, want := range map[string]values{"nothing": {}, "busy": {}, "title": {title: "Surgeon"}, "all": {"Surgeon", "Meilahti"}} {
+		for _, sensitivity := range []string{"normal", "private", "confidential"} {
+			t.Run(privacy+" "+sensitivity, func(t *testing.T) {
+				b := back(t, "report")
+				b.Org.DownSync.Privacy = privacy
+				_, err := b.owner.Change(b.id, exchange.Change{Subject: ptr("Surgeon"), Locations: &[]exchange.Location{{Name: "Meilahti"}},
+					Sensitivity: &sensitivity, Body: &exchange.Body{Content: "my illness"}, Attendees: &[]exchange.Attendee{{Address: exchange.Address{Name: "Wife", Address: "wife@home.example"}}}})
+				b.does(err)
+				b.read()
+				got := b.told()[0].Data.Fields
+				w := want
+				if sensitivity != "normal" {
+					w = values{}
+				}
+				if got["title"].New != w.title || got["location"].New != w.place {
+					t.Errorf("title %v, location %v, want %+v", got["title"], got["location"], w)
+				}
+				for _, m := range b.Broker.Peek(world.Changes) {
+					if text := string(m.Body); strings.Contains(text, "wife") || strings.Contains(text, "illness") {
+						t.Errorf("told: %s", text)
+					}
+				}
+			})
+		}
 	}
+}
+
+func TestALaterRevisionMergesIntoWhatWasReportedAndOverwritesWhatWaitedForIt(t *testing.T) {
+	for rule, start := range map[string]string{"report": "2026-12-02T09:00:00", "outlook": "2026-12-01T16:05:00"} {
+		b := back(t, rule)
+		b.does(b.owner.Move(b.id, at(9), at(10)), b.owner.Remind(b.id, 240))
+		b.read()
+		b.book(map[string]any{"title": "New title"})
+		if e := b.ours(); e.Start.DateTime != start || e.Subject != "New title" || e.ReminderMinutes != 240 {
+			t.Errorf("%s: %v, %s, %d", rule, e.Start, e.Subject, e.ReminderMinutes)
+		}
+		b.read()
+		b.expectTold("moved end,start by " + rule)
+	}
+}
+
+func TestWhatPeopleChangeBackIsToldAndNotMendedAnyMore(t *testing.T) {
+	b := back(t, "outlook")
+	was := b.ours()
+	b.does(b.owner.Retitle(b.id, "Mine"))
 	b.read()
+	b.does(b.owner.Retitle(b.id, was.Subject))
+	b.read()
+	b.expectTold("edited title by outlook", "edited title by outlook")
+	if m := b.row().Heard.Mend; m != (state.Mend{}) {
+		t.Errorf("%+v is still to be written again", m)
+	}
+}
+
+func (b *wayBack) row() state.Delivery {
+	b.Helper()
+	row, err := state.NewLanes(b.Tables).Delivery(context.Background(), ainosLane(), key.Delivery(world.Organization, "b", key.User, "aino"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return row
+}
+
+func TestADeletedEventIsToldOnceAndStaysDeletedAsTheOrganisationSays(t *testing.T) {
+	for recreate, again := range map[string]string{"never": "skipped", "time": "skipped", "always": "written"} {
+		for _, rule := range []string{"report", "product", "outlook"} {
+			b := back(t, rule)
+			b.Org.RecreateRemoved = recreate
+			b.does(b.owner.Delete(b.id))
+			b.read()
+			if b.fates[0] != downsync.Handled {
+				t.Errorf("fates %v", b.fates)
+			}
+			b.expectTold("deleted by " + recreate)
+			expect(t, b.World, "b", "aino", "skipped", "removed-by-user")
+			b.does(b.tellTo(b.Engine(), []graph.Item{{ID: b.id, Removed: true}}))
+			settle(t, b.World)
+			send(t, b.World, bookingOf(t, "b", 2, nil))
+			settle(t, b.World)
+			b.read()
+			if last, _ := b.Last("b", "aino"); last.State != again {
+				t.Errorf("%s: %+v", recreate, last)
+			}
+			b.expectTold("deleted by " + recreate)
+		}
+	}
+}
+
+// A2: what only seems gone is not.
+func TestWhatIsThereAfterAllIsNotDeleted(t *testing.T) {
+	b := back(t, "product")
+	gone := []graph.Item{{ID: b.id, Removed: true}}
+	b.does(b.tellTo(b.Engine(), gone))
+	if settle(t, b.World); b.fates[0] != downsync.Echo {
+		t.Errorf("fates %v", b.fates)
+	}
+	b.does(b.owner.Move(b.id, exchange.Time{DateTime: "2031-01-01T09:00:00", Zone: "UTC"}, exchange.Time{DateTime: "2031-01-01T10:00:00", Zone: "UTC"}))
+	items := b.read()
+	if len(items) != 1 || !items[0].Removed {
+		t.Fatalf("out of the window: %+v", items)
+	}
+	b.expectTold("moved end,start by product")
+	if e := b.ours(); e.Start.DateTime != "2026-12-01T16:05:00" {
+		t.Errorf("start %v", e.Start)
+	}
+}
+
+// emptyReader finds nothing.
+type emptyReader struct{ graph.Reader }
+
+func (emptyReader) Read(context.Context, graph.Access, string, string) (graph.Item, error) {
+	return graph.Item{}, &graph.Error{Kind: graph.Gone, Status: 404}
+}
+
+// with is an engine over the world whose reader is another one.
+func (b *wayBack) with(r graph.Reader) *engine.Engine {
+	return engine.New(engine.Effects{Tables: b.Tables, Bus: b.Bus, Calendar: b.Calendar, Reader: r, Organizations: b.World},
+		&engine.Options{PublicURL: "https://calendar.example.com", Now: b.Now, Parallel: 1})
+}
+
+func TestAnEventThatComesBackBeforeTheLaneLooksIsNotDeleted(t *testing.T) {
+	b := back(t, "report")
+	b.does(b.tellTo(b.with(emptyReader{b.Graph}), []graph.Item{{ID: b.id, Removed: true}}))
+	if !b.row().Heard.Mend.Gone {
+		t.Fatal("nothing was ordered")
+	}
+	settle(t, b.World)
+	b.expectTold()
+	expect(t, b.World, "b", "aino", "written", "", "b r1")
+	if m := b.row().Heard.Mend; m != (state.Mend{}) {
+		t.Errorf("the order stands: %+v", m)
+	}
+}
+
+// A mailbox that lost all it held says so of one event after the other.
+func TestAMailboxThatWasEmptiedIsHeldAndNothingIsToldAsDeleted(t *testing.T) {
+	for _, n := range []int{15, 27} {
+		b := &wayBack{edited: &edited{T: t, World: many(t, n)}}
+		b.read()
+		emptied(t, b.World, n)
+		b.read()
+		b.expectTold()
+		expectHeld(t, b.World, n)
+	}
+}
+
+func TestAFewDeletionsAreNotHeld(t *testing.T) {
+	b := &wayBack{edited: &edited{T: t, World: many(t, 15)}}
+	b.read()
+	emptied(t, b.World, 9)
+	b.read()
+	if n := len(b.told()); n != 9 {
+		t.Errorf("%d told, want 9", n)
+	}
+}
+
+// Nothing goes round in circles: a tool that writes again what is put back is let be
+// after a few times, with an alert, and gets another chance an hour later.
+func TestAFightForAnEventIsGivenUpWithAnAlert(t *testing.T) {
+	b := back(t, "product")
+	alerts := func() (n int) {
+		for _, m := range b.Broker.Peek(world.Changes) {
+			if m.Subject == "calbridge.alert.v1" && strings.Contains(string(m.Body), "event-contested") {
+				valid(t, m.Body)
+				n++
+			}
+		}
+		return n
+	}
+	for n := range 6 {
+		b.does(b.owner.Retitle(b.id, fmt.Sprint("Mine ", n)))
+		b.read()
+	}
+	rules := ""
+	for _, c := range b.told() {
+		rules += c.Data.Rule[:1]
+	}
+	if rules != "ppprrr" || alerts() != 1 {
+		t.Errorf("rules %s, %d alerts", rules, alerts())
+	}
+	b.does(b.owner.Move(b.id, at(9), at(10)))
+	b.read()
+	if all := b.told(); all[len(all)-1].Data.Rule != "product" {
+		t.Errorf("another field: %+v", all[len(all)-1])
+	}
+	b.Advance(time.Hour)
+	b.does(b.owner.Retitle(b.id, "Mine"))
+	b.read()
+	if all := b.told(); all[len(all)-1].Data.Rule != "product" || b.ours().Subject != "b r1" {
+		t.Errorf("an hour later: %+v", all[len(all)-1])
+	}
+}
+
+// I4: a copy that a user made of our event is the user's, whatever it carries.
+func TestACopyOfOurEventIsTheUsers(t *testing.T) {
+	b := back(t, "product")
+	copied, err := b.owner.Paste(b.id, at(9), at(10))
+	b.does(err)
+	send(t, b.World, bookingOf(t, "b", 2, nil)) // the lane owes
+	take(t, b.World)
+	items := b.page()
+	b.does(b.tellTo(b.Engine(), items))
+	if len(items) != 1 || items[0].ID != copied.ID || b.fates[0] != downsync.Foreign {
+		t.Errorf("%+v is %v", items, b.fates)
+	}
+	b.expectTold()
+}
+
+func TestAnEventOfTheUsersIsForeignWhetherTheLaneOwesOrNot(t *testing.T) {
+	b := back(t, "product")
+	for _, owes := range []bool{false, true} {
+		if owes {
+			send(t, b.World, bookingOf(t, "c", 1, nil))
+			take(t, b.World)
+		}
+		made, err := b.owner.Create(exchange.Change{Subject: ptr("Dentist"), Start: ptr(at(9)), End: ptr(at(10))})
+		b.does(err)
+		items := b.page()
+		b.does(b.tellTo(b.Engine(), append(items, graph.Item{ID: made.ID + "=", Removed: true})))
+		if len(items) != 1 || fmt.Sprint(b.fates) != fmt.Sprint([]downsync.Fate{downsync.Foreign, downsync.Foreign}) {
+			t.Errorf("owes %v: %v", owes, b.fates)
+		}
+	}
+	b.expectTold()
+}
+
+// I6: an event whose making is not confirmed yet is ours all the same.
+func TestAnEventWhoseMakingIsInDoubtIsNoAppointment(t *testing.T) {
+	w, k := ready(t, exchange.Switches{}, "graph create")
+	b := &wayBack{edited: &edited{T: t, World: w}}
+	w.Step(k, world.KillAfter)
+	items := b.page()
+	b.does(b.tellTo(w.Engine(), items))
+	if len(items) != 1 || b.fates[0] != downsync.Echo {
+		t.Errorf("%d items, fates %v", len(items), b.fates)
+	}
+	settle(t, w)
+	b.read()
+	b.expectTold()
+	if b.fates[0] != downsync.Echo {
+		t.Errorf("fates %v", b.fates)
+	}
+}
+
+func TestAPatchInDoubtIsNoPersonsDoing(t *testing.T) {
+	for _, overtaken := range []bool{false, true} {
+		b := back(t, "product")
+		revise(t, b.World, 2, "B")
+		k := begin(t, b.World, world.Write)
+		until(t, b.World, k, "graph patch")
+		b.Step(k, world.KillAfter)
+		if overtaken {
+			revise(t, b.World, 3, "C")
+			next := begin(t, b.World, world.Write)
+			until(t, b.World, next, "graph patch") // the intent is overtaken, B is still there
+		}
+		b.does(b.tellTo(b.Engine(), b.page()))
+		if b.fates[0] != downsync.Echo {
+			t.Errorf("overtaken %v: fates %v", overtaken, b.fates)
+		}
+		b.Finish()
+		settle(t, b.World)
+		b.read()
+		b.expectTold()
+	}
+}
+
+// An edit between the look and the repair, and a repair while a revision is written.
+func TestAnEditWhileTheLaneIsAtWorkIsPutBackAllTheSame(t *testing.T) {
+	for _, stop := range []string{"apply lanes", "graph patch", "send changes", "apply ledger"} {
+		t.Run(stop, func(t *testing.T) {
+			b := back(t, "product")
+			revise(t, b.World, 2, "B")
+			k := begin(t, b.World, world.Write)
+			until(t, b.World, k, stop)
+			b.does(b.owner.Move(b.id, at(9), at(10)))
+			b.does(b.tellTo(b.Engine(), b.page()))
+			b.Finish()
+			settle(t, b.World)
+			b.read()
+			if e := b.ours(); e.Start.DateTime != "2026-12-01T16:05:00" || e.Subject != "B" {
+				t.Errorf("%v, %q", e.Start, e.Subject)
+			}
+			b.expectTold("moved end,start by product")
+			if row := b.row(); row.Debt != "" || row.Heard.Mend != (state.Mend{}) {
+				t.Errorf("%+v", row)
+			}
+		})
+	}
+}
+
+func TestAPageThatIsOlderThanOurRepairCausesNothing(t *testing.T) {
+	b := back(t, "product")
+	b.does(b.owner.Move(b.id, at(9), at(10)))
+	old := b.page()
+	b.does(b.tellTo(b.Engine(), old))
+	settle(t, b.World)
+	for range 3 {
+		b.does(b.tellTo(b.Engine(), old))
+		settle(t, b.World)
+	}
+	if b.fates[0] != downsync.Echo {
+		t.Errorf("fates %v", b.fates)
+	}
 	b.expectTold("moved end,start by product")
 }
 
-func TestADeletedEventIsToldAndStaysDeletedForThisRevision(t *testing.T) {
+func TestADayOfAnEventThatWasMadeASeriesIsNoAppointment(t *testing.T) {
 	b := back(t, "product")
-	b.does(b.owner.Delete(b.id))
+	series := &exchange.Recurrence{Pattern: exchange.Pattern{Type: "daily", Interval: 1}, Range: exchange.Range{Type: "numbered", StartDate: "2026-12-01", Count: 3}}
+	_, err := b.owner.Change(b.id, exchange.Change{Recurrence: &series})
+	b.does(err)
+	days := []string{}
+	for _, i := range b.read() {
+		if i.Kind == graph.Occurrence {
+			days = append(days, i.ID)
+		}
+	}
+	if len(days) != 3 {
+		t.Fatalf("%d days", len(days))
+	}
+	b.does(b.owner.Retitle(days[1], "A day of mine"))
 	b.read()
-	b.expectTold("deleted by time")
-	expect(t, b.World, "b", "aino", "skipped", "removed-by-user")
-	b.read()
-	b.expectTold("deleted by time")
+	for n, fate := range b.fates {
+		if fate == downsync.Foreign {
+			t.Errorf("item %d is foreign", n)
+		}
+	}
+	b.expectTold("edited recurring by report")
+}
+
+// A row of an older build remembers nothing but fingerprints.
+func TestARowOfAnOlderBuildTellsPeoplesChangesFromOurs(t *testing.T) {
+	for _, edits := range []bool{false, true} {
+		b := back(t, "product")
+		row := b.row()
+		u := state.Update{Before: row, After: row}
+		u.After.Sight, u.After.ChangeKey = "", "older"
+		if _, err := state.NewLanes(b.Tables).Save(context.Background(), ainosLane(), []state.Update{u}, nil); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{}
+		b.does(b.owner.Remind(b.id, 5))
+		if edits {
+			b.does(b.owner.Retitle(b.id, "Mine"))
+			want = []string{"edited title by product"}
+		}
+		b.read()
+		b.expectTold(want...)
+	}
+}
+
+func TestAMoveOfMailboxIsNobodysDeletion(t *testing.T) {
+	b := back(t, "product")
+	b.AddMailbox("aino.new@acme.example")
+	b.book(map[string]any{"people": []person{someone("aino").with("email", "aino.new@acme.example")}})
+	b.read() // of the old mailbox
+	b.expectTold()
+	if got := where(b.World, "b", "aino"); got != "aino.new@acme.example" {
+		t.Errorf("lives in %q", got)
+	}
+}
+
+func TestOurOwnDeletionIsNobodysWheneverItIsSeen(t *testing.T) {
+	for _, stop := range []string{"send changes", "apply ledger", "apply lanes", ""} {
+		b := back(t, "product")
+		send(t, b.World, bookingOf(t, "b", 2, map[string]any{"status": "cancelled"}))
+		take(t, b.World)
+		k := begin(t, b.World, world.Write)
+		until(t, b.World, k, "graph delete")
+		b.Step(k, world.Go)
+		if stop != "" {
+			until(t, b.World, k, stop)
+		}
+		b.does(b.tellTo(b.Engine(), b.page()))
+		b.Finish()
+		settle(t, b.World)
+		b.expectTold()
+		expect(t, b.World, "b", "aino", "removed", "cancelled")
+	}
 }
