@@ -17,6 +17,9 @@ type round struct {
 	known  map[string]entry // by immutable id
 	units  [][]Item         // each is never split over pages
 	recent map[string]bool  // ids of events that changed in it, for replays
+	// version is the mailbox's when the round began, whole that no change was withheld.
+	version uint64
+	whole   bool
 }
 
 // entry is what a generation knows of an event.
@@ -29,12 +32,15 @@ type entry struct {
 // begin makes the next generation of a state, since base or, without one, from nothing.
 // The caller holds the lock.
 func (t *Tracker) begin(s *state, base *round) (*round, error) {
+	version := t.store.Version(s.tenant, s.user)
+	if base != nil && base.whole && base.version == version && !(t.switches.Replays && len(base.recent) > 0) {
+		return s.keep(&round{at: t.now(), known: base.known, version: version, whole: true}), nil
+	}
 	events, err := t.store.List(s.tenant, s.user, s.calendar, func(e *exchange.Event) bool { return e.Series == "" })
 	if err != nil {
 		return nil, err
 	}
-	s.highest++
-	now := &round{number: s.highest, at: t.now(), known: map[string]entry{}, recent: map[string]bool{}}
+	now := &round{at: t.now(), known: map[string]entry{}, recent: map[string]bool{}, version: version, whole: true}
 	c := comparison{Tracker: t, state: s, base: base, now: now}
 	live := map[string]bool{}
 	for _, e := range events {
@@ -48,10 +54,18 @@ func (t *Tracker) begin(s *state, base *round) (*round, error) {
 			}
 		}
 	}
+	s.keep(now)
 	t.spoil(s, now)
-	s.kept = append(s.kept, now)
-	s.kept = s.kept[max(0, len(s.kept)-kept):]
 	return now, nil
+}
+
+// keep makes a round the newest generation.
+func (s *state) keep(r *round) *round {
+	s.highest++
+	r.number = s.highest
+	s.kept = append(s.kept, r)
+	s.kept = s.kept[max(0, len(s.kept)-kept):]
+	return r
 }
 
 // comparison finds what is new in a round.
@@ -73,6 +87,7 @@ func (c comparison) compare(e exchange.Event) {
 	}
 	switch {
 	case c.lags(late):
+		c.now.whole = false
 		if known {
 			c.now.known[e.ID] = old
 		}
@@ -104,6 +119,7 @@ func (c comparison) compare(e exchange.Event) {
 // missing tells of an event that is in the calendar no more.
 func (c comparison) missing(id string, old entry) {
 	if c.lags(c.store.Left(c.state.tenant, c.state.user, c.state.calendar, id)) {
+		c.now.whole = false
 		c.now.known[id] = old
 		return
 	}

@@ -107,6 +107,7 @@ type mailbox struct {
 	dead         map[string]*Event // by immutable id, where a switch wants them
 	transactions map[string]transaction
 	left         map[place]time.Time // when an event left a calendar
+	version      uint64              // counts notes
 	items        uint32
 	moves        int             // to other stores so far
 	shared       map[string]bool // by object id of who is let in; true: may edit

@@ -32,6 +32,7 @@ func (s *Store) note(box *mailbox, e *Event, kind, from string) {
 		e, kind = master, "updated"
 	}
 	now := s.now().UTC()
+	box.version++
 	switch {
 	case kind == "deleted":
 		box.left[place{e.Calendar, e.ID}] = now
@@ -46,6 +47,7 @@ func (s *Store) note(box *mailbox, e *Event, kind, from string) {
 
 // tellRehoused tells the watchers of a mailbox that moved. The caller holds the lock.
 func (s *Store) tellRehoused(box *mailbox) {
+	box.version++
 	for _, f := range s.watchers {
 		f(Note{Tenant: box.tenant, User: box.ObjectID, Kind: Rehoused, At: s.now().UTC()})
 	}
@@ -53,6 +55,18 @@ func (s *Store) tellRehoused(box *mailbox) {
 
 // place is an event in a calendar, by immutable id.
 type place struct{ calendar, event string }
+
+// Version counts what has happened in a mailbox: while it stays the same, so do its events.
+// It is 0 for an unknown one.
+func (s *Store) Version(tenantID, user string) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	box, err := s.user(tenantID, user)
+	if err != nil {
+		return 0
+	}
+	return box.version
+}
 
 // Left tells when an event, by immutable id, was last deleted from a calendar or moved
 // out of it; zero where that never happened.
