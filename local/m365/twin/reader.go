@@ -87,6 +87,7 @@ func (t *Twin) Read(ctx context.Context, as graph.Access, mailbox, id string) (g
 		return graph.Item{}, failed(graph.Call{}, err)
 	}
 	item := reading{}.item(&e)
+	item.Created = time.Time{} // the client does not ask for it
 	mark, _ := e.Property(t.mark)
 	item.Mark = strings.ToLower(mark)
 	return item, nil

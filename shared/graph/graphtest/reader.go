@@ -202,6 +202,9 @@ func wholeEvent(s readSuite) {
 			s.Errorf("%s: people: %+v", how, i)
 		}
 	}
+	if items[0].Created.IsZero() || !read.Created.IsZero() {
+		s.Errorf("made %v, by a direct read %v", items[0].Created, read.Created)
+	}
 	if !graph.SameVersion(items[0].ChangeKey, read.ChangeKey) {
 		s.Errorf("versions %q and %q", items[0].ChangeKey, read.ChangeKey)
 	}
