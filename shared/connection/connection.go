@@ -175,6 +175,9 @@ type Connection struct {
 	// Told and Followed name what the product was last told of the connection, and for
 	// which way of writing the calendar was last made to follow (package engine).
 	Told, Followed string
+	// Ordered names for which way of reading the calendars were last ordered to be read
+	// (package engine).
+	Ordered string
 	// Kept is the sign-in (SignedIn) whose token was put on the agenda of those to keep
 	// alive; zero before.
 	Kept time.Time

@@ -193,7 +193,7 @@ func renewed(was, c connection.Connection) connection.Connection {
 	if c.Delegated {
 		next.Former = was.At(c.Mailbox).Former
 	}
-	next.Lapses, next.Policy, next.Told, next.Followed, next.Kept = was.Lapses, was.Policy, was.Told, was.Followed, was.Kept
+	next.Lapses, next.Policy, next.Told, next.Followed, next.Ordered, next.Kept = was.Lapses, was.Policy, was.Told, was.Followed, was.Ordered, was.Kept
 	if len(next.Calendars) == 0 {
 		next.Calendars = was.Calendars
 	}

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
+	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/outbound"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/subscribe"
 )
 
 // What follows from a person's connections (this file): the product is told, the
@@ -65,6 +67,9 @@ func (e *Engine) followOnce(ctx context.Context, organization string, lane key.K
 		if err := e.tellConnection(ctx, row.Connection); err != nil {
 			return false, err
 		}
+		if err := e.orderReading(ctx, row.Connection); err != nil { // which forgets what was read
+			return false, err
+		}
 		next := key.Key{}
 		if len(here) > 0 {
 			next = here[0].ID
@@ -85,9 +90,9 @@ func (e *Engine) followOnce(ctx context.Context, organization string, lane key.K
 // followConnection does what is to be done for one connection, and remembers it.
 func (e *Engine) followConnection(ctx context.Context, row state.Stored, lane key.Key) error {
 	c := row.Connection
-	told, way := toldID(c), wayOf(c)
+	told, way, reading := toldID(c), wayOf(c), readingOf(c)
 	unkept := c.Delegated && !c.Kept.Equal(c.SignedIn)
-	if c.Told == told && c.Followed == way && !unkept {
+	if c.Told == told && c.Followed == way && c.Ordered == reading && !unkept {
 		return nil
 	}
 	if c.Told != told {
@@ -106,7 +111,12 @@ func (e *Engine) followConnection(ctx context.Context, row state.Stored, lane ke
 			return err
 		}
 	}
-	c.Told, c.Followed, c.Kept = told, way, c.SignedIn
+	if c.Ordered != reading {
+		if err := e.orderReading(ctx, c); err != nil {
+			return err
+		}
+	}
+	c.Told, c.Followed, c.Ordered, c.Kept = told, way, reading, c.SignedIn
 	_, err := e.connections.Put(ctx, c, nil, row.ETag)
 	return err
 }
@@ -118,6 +128,27 @@ func wayOf(c connection.Connection) string {
 		return ""
 	}
 	return key.Of("way", c.Account.Tenant, c.Account.ObjectID, c.Mailbox, c.Calendar, c.SignedIn.UTC().Format(time.RFC3339Nano)).String()
+}
+
+// readingOf names the way on which a connection's calendars are read; "" while they are
+// not. When it changes they are read anew, or left.
+func readingOf(c connection.Connection) string {
+	if !c.Reads() || c.State != connection.Connected {
+		return ""
+	}
+	parts := []string{c.Account.Tenant, c.Account.ObjectID, c.Mailbox, string(c.Scope), c.SignedIn.UTC().Format(time.RFC3339Nano)}
+	for _, one := range c.Calendars {
+		parts = append(parts, one.ID)
+	}
+	return key.Of("reading", parts...).String()
+}
+
+// orderReading orders that a connection's calendars are subscribed to and read (R7), or
+// where they are not to be any more, that they are left. What changes between the two is
+// notified.
+func (e *Engine) orderReading(ctx context.Context, c connection.Connection) error {
+	return e.send(ctx, queue.MailboxTasks, subscribe.Message(c, subscribe.CauseFollow, time.Time{}),
+		downsync.Message(c.Organization, c, downsync.CauseConnect, time.Time{}))
 }
 
 // toldID is the id of the event that tells of a connection's state. Of a pause nothing
