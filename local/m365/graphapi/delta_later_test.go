@@ -370,3 +370,31 @@ func TestDeltaWorksInABatch(t *testing.T) {
 		}
 	}
 }
+
+// 5: a calendar that is shared is read under the id that it has in one's own list, to the
+// end of the round and on.
+func TestASharedCalendarIsReadUnderItsIDInTheList(t *testing.T) {
+	w := start(t, exchange.Switches{}, nil)
+	u, err := w.store.User(acme, aino)
+	w.ok(err)
+	w.serve(newAPI(w, scoped{u.ObjectID}))
+	w.ok(w.store.Share(acme, bo, aino, false))
+	w.token = "Calendars.Read,Calendars.Read.Shared"
+	all := value(w.must(200, "GET", "/me/calendars", nil))
+	if len(all) != 2 {
+		t.Fatalf("%d calendars", len(all))
+	}
+	create := func(subject string) {
+		start, end := hour(2, 9), hour(2, 10)
+		_, err := w.store.Create(acme, bo, "", exchange.Change{Subject: &subject, Start: &start, End: &end})
+		w.ok(err)
+	}
+	create("theirs")
+	items, link := w.read("/me/calendars/" + all[1]["id"].(string) + "/calendarView/delta" + window)
+	w.tells("shared", items, "singleInstance theirs")
+	create("more")
+	items, link = w.read(link)
+	w.tells("on", items, "singleInstance more")
+	w.ok(w.store.Unshare(acme, bo, aino))
+	w.fails(404, "ErrorItemNotFound", "GET", link, nil)
+}

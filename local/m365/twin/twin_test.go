@@ -329,3 +329,40 @@ func BenchmarkCreate(b *testing.B) {
 		}
 	}
 }
+
+// A calendar that somebody shares is read under its id in the own list, without what is
+// private, and only where the grant reaches it.
+func TestTwinReadsASharedCalendar(t *testing.T) {
+	store := exchange.New(ticking(), exchange.Switches{})
+	world := graphworld.New(t, store, nil)
+	tw := twin.New(store, nil)
+	aino := twin.Account{Tenant: graphworld.Tenant, ObjectID: world.ObjectID()}
+	sharing := aino
+	sharing.Shared = true
+	tw.Grant(graphworld.Own, aino)
+	tw.Grant(graphworld.Sharing, sharing)
+	lists := world.Lists(tw, tw)
+	lists.Share()
+	for _, sensitivity := range []string{"private", "normal"} {
+		start, end := exchange.Time{DateTime: "2026-12-01T10:00:00", Zone: "UTC"}, exchange.Time{DateTime: "2026-12-01T11:00:00", Zone: "UTC"}
+		if _, err := store.Owner(graphworld.Tenant, graphworld.Second).Create(exchange.Change{Subject: &sensitivity, Sensitivity: &sensitivity, Start: &start, End: &end}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := tw.Calendars(t.Context(), lists.Shared, graphworld.Mailbox)
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	ask := graph.DeltaRequest{Mailbox: graphworld.Mailbox, Calendar: all[1].ID, From: noon, To: noon.AddDate(0, 1, 0)}
+	page, err := tw.Delta(t.Context(), lists.Shared, ask)
+	if err != nil || len(page.Items) != 2 || page.Items[0].Subject == "private" || page.Items[0].Sensitivity != "private" || page.Items[1].Subject != "normal" {
+		t.Errorf("%+v, %v", page, err)
+	}
+	if _, err := tw.Delta(t.Context(), lists.Own, ask); err == nil {
+		t.Error("read without the permission")
+	}
+	ask.Link = page.Delta
+	if page, err = tw.Delta(t.Context(), lists.Shared, ask); err != nil || len(page.Items) != 0 || page.Delta == "" {
+		t.Errorf("on: %+v, %v", page, err)
+	}
+}
