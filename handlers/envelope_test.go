@@ -145,13 +145,13 @@ func FuzzDecodeInvocation(f *testing.F) {
 
 func TestEachQueueFunctionCallsItsPart(t *testing.T) {
 	w := newWorld(t, 0, nil)
-	for _, f := range []string{"BookingIntake", "CalendarWrite", "DeadLetterBookings", "DeadLetterDeliveries", "DownSyncSchedule", "DeadLetterTasks", "MailboxTask", "TokenKeepAlive"} {
+	for _, f := range []string{"BookingIntake", "CalendarWrite", "DeadLetterBookings", "DeadLetterDeliveries", "DownSyncSchedule", "DeadLetterTasks", "MailboxTask", "SubscriptionRenewal", "TokenKeepAlive"} {
 		r := w.envelope("/"+f, wakeUp)
 		if r.status != 200 || r.body != "{}" || r.header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %d %q %v", f, r.status, r.body, r.header)
 		}
 	}
-	want := []string{"intake m1", "write m1", "dead-letter bookings m1", "dead-letter deliveries m1", "due", "sweep", "dead-letter mailbox-tasks m1", "task m1", "keep alive"}
+	want := []string{"intake m1", "write m1", "dead-letter bookings m1", "dead-letter deliveries m1", "due", "sweep", "dead-letter mailbox-tasks m1", "task m1", "renewals", "keep alive"}
 	if diff := cmp.Diff(want, w.called()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -66,14 +66,15 @@ func TestBindingsAreThoseOfTheDesign(t *testing.T) {
 	}
 	const id, segment = `regex(^[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}$)`, `regex(^[A-Za-z0-9_-]*$)`
 	want := map[string][]binding{
-		"Health":          web("anonymous", "health", "get"),
-		"Bookings":        web("function", "bookings", "post"),
-		"Links":           web("function", "links", "post"),
-		"Portal":          web("anonymous", "portal/{page:"+segment+"?}/{id:"+segment+"?}/{action:"+segment+"?}", "get", "post"),
-		"ConsentStart":    web("anonymous", "consent/start", "get", "post"),
-		"ConsentCallback": web("anonymous", "consent/callback", "get"),
-		"ConnectStart":    web("anonymous", "connect/start", "get", "post"),
-		"ConnectCallback": web("anonymous", "connect/callback", "get"),
+		"Health":             web("anonymous", "health", "get"),
+		"Bookings":           web("function", "bookings", "post"),
+		"Links":              web("function", "links", "post"),
+		"Portal":             web("anonymous", "portal/{page:"+segment+"?}/{id:"+segment+"?}/{action:"+segment+"?}", "get", "post"),
+		"ConsentStart":       web("anonymous", "consent/start", "get", "post"),
+		"ConsentCallback":    web("anonymous", "consent/callback", "get"),
+		"ConnectStart":       web("anonymous", "connect/start", "get", "post"),
+		"ConnectCallback":    web("anonymous", "connect/callback", "get"),
+		"GraphNotifications": web("anonymous", "graph/notifications", "post"),
 		"Organizations": web("function", "organizations/{organization:"+id+"}/{resource:alpha?}/{id:regex(^[A-Za-z0-9_-]*$)?}/{action:alpha?}",
 			"get", "put", "post", "patch", "delete"),
 		"Operator":             web("admin", "operator/{resource:regex(^[A-Za-z0-9_-]*$)}/{id:"+id+"?}/{action:alpha?}", "get", "post"),
@@ -84,6 +85,7 @@ func TestBindingsAreThoseOfTheDesign(t *testing.T) {
 		"DeadLetterTasks":      queue("mailbox-tasks/$deadletterqueue", &no),
 		"MailboxTask":          queue("mailbox-tasks", &yes),
 		"TokenKeepAlive":       {{Type: "timerTrigger", Direction: "in", Name: "timer", Schedule: "0 0 * * * *", UseMonitor: true}},
+		"SubscriptionRenewal":  {{Type: "timerTrigger", Direction: "in", Name: "timer", Schedule: "0 0 * * * *", UseMonitor: true}},
 		"DownSyncSchedule":     {{Type: "timerTrigger", Direction: "in", Name: "timer", Schedule: "%DOWNSYNC_SCHEDULE%", UseMonitor: true}},
 	}
 	if diff := cmp.Diff(want, bindings(t)); diff != "" {

@@ -72,6 +72,8 @@ type Deps struct {
 	Links         Linker
 	Consent       Consenter
 	Connections   Connections
+	Notifications Receiver
+	Renewals      Renewer
 	Pages         Pages
 	// Dependencies are asked by Health, under their names.
 	Dependencies map[string]Check
@@ -159,6 +161,8 @@ func (s *Server) install(publicURL string) {
 		{"Organizations", http.MethodPost, "organizations/{organization}/held", readings.decide},
 		{"Organizations", http.MethodGet, "organizations/{organization}/consent", consent{s.deps.Consent}.get},
 		{"Organizations", http.MethodPost, "organizations/{organization}/consent", consent{s.deps.Consent}.decide},
+		// Graph, per change of a connected calendar and for lifecycle events; anybody else, in vain.
+		{"GraphNotifications", http.MethodPost, "graph/notifications", graphNotifications{s.deps.Notifications, s.opts.Logger}.post},
 		// The operator, by hand.
 		{"Operator", http.MethodGet, "operator/organizations", operator.list},
 		{"Operator", http.MethodPost, "operator/organizations/{organization}/tenant", operator.tenant},
@@ -174,6 +178,7 @@ func (s *Server) install(publicURL string) {
 		"/DeadLetterDeliveries": {"DeadLetterDeliveries", deadLetterDeliveries(s.deps.DeadLetter)},
 		"/DeadLetterTasks":      {"DeadLetterTasks", deadLetterTasks(s.deps.DeadLetter)},
 		"/MailboxTask":          {"MailboxTask", mailboxTask(s.deps.Tasks)},                            // per task of a lane or organisation
+		"/SubscriptionRenewal":  {"SubscriptionRenewal", subscriptionRenewal(s.deps.Renewals)},         // hourly
 		"/TokenKeepAlive":       {"TokenKeepAlive", tokenKeepAlive(s.deps.Tasks)},                      // hourly
 		"/DownSyncSchedule":     {"DownSyncSchedule", downSyncSchedule(s.deps.Sweep, s.deps.Readings)}, // every 30 minutes
 	}

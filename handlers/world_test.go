@@ -22,6 +22,7 @@ import (
 	"github.com/calbridge/calbridge/shared/engine"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/subscribe"
 )
 
 // world is a server on a real port, with the engine's part played by recorder.
@@ -101,6 +102,14 @@ func (r *recorder) KeepAlive(ctx context.Context) error {
 	return r.note(ctx, "keep alive", queue.Message{})
 }
 
+func (r *recorder) Renewals(ctx context.Context) error {
+	return r.note(ctx, "renewals", queue.Message{})
+}
+
+func (r *recorder) Receive(ctx context.Context, body []byte) (subscribe.Received, error) {
+	return subscribe.Received{Good: 1, Bogus: r.count, Tasks: 1}, r.note(ctx, "receive "+string(body), queue.Message{})
+}
+
 func (r *recorder) Reconcile(ctx context.Context, organization, cause string) error {
 	return r.note(ctx, "reconcile "+organization+" "+cause, queue.Message{})
 }
@@ -177,7 +186,7 @@ func newWorld(t *testing.T, without Guard, checks map[string]Check) *world {
 	}
 	w.addr = listener.Addr().String()
 	server := New(w.addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Sweep: w, Readings: w.readings(), Tasks: w, Status: w, Files: w, People: newRoster(w, w.store),
-		Organizations: w.orgs, Directory: w.orgs, Repair: w, Links: w.issuer(), Consent: w.consents(), Connections: w.connections(), Dependencies: checks},
+		Organizations: w.orgs, Directory: w.orgs, Repair: w, Links: w.issuer(), Consent: w.consents(), Connections: w.connections(), Notifications: w, Renewals: w, Dependencies: checks},
 		&Options{Logger: slog.New(slog.NewJSONHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.clock.Now,
 			Version: "1.2.3", Commit: "abc", Without: without})
 	s := &httptest.Server{Listener: listener, Config: &http.Server{Handler: server}}

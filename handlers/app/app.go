@@ -30,6 +30,7 @@ import (
 	"github.com/calbridge/calbridge/shared/link"
 	"github.com/calbridge/calbridge/shared/settings"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/subscribe"
 )
 
 // grace is how long calls in flight may go on after a SIGTERM.
@@ -84,16 +85,21 @@ func newServer(address string, s settings.Settings, parts parts, o Options, log 
 		return nil, fmt.Errorf("LINK_KEYS: %w", err)
 	}
 	issuer := link.NewIssuer(keys, state.NewLinks(parts.tables), organizations, s.PublicURL, s.ReturnOrigins, o.Now)
+	watch := &subscriptions{}
 	e := engine.New(engine.Effects{Tables: parts.tables, Bus: parts.bus, Calendar: parts.calendar, Calendars: parts.calendar, Reader: parts.calendar, Domains: parts.domains,
-		Organizations: parts.cached, Recoverer: organizations, Refresher: people{parts.users}, Shelf: parts.bus},
+		Organizations: parts.cached, Recoverer: organizations, Refresher: people{parts.users}, Shelf: parts.bus, Endings: watch},
 		&engine.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log, Unpaced: o.Unpaced, CredentialExpires: parts.credentialEnds})
-	syncer := downsync.New(downsync.Effects{Tables: parts.tables, Bus: parts.bus, Reader: parts.calendar, Organizations: parts.cached, Ours: e, Failures: e},
+	watch.Keeper = subscribe.New(subscribe.Effects{Tables: parts.tables, Bus: parts.bus, Subscriber: parts.calendar, Organizations: parts.cached, Failures: e, Keys: keys},
+		&subscribe.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log})
+	syncer := downsync.New(downsync.Effects{Tables: parts.tables, Bus: parts.bus, Reader: parts.calendar, Organizations: parts.cached, Ours: e, Failures: e, Watch: watch},
 		&downsync.Options{PublicURL: s.PublicURL, Now: o.Now, Log: log})
+	watch.syncer = syncer
 	pages, err := newPages(s, parts, e, syncer, keys, issuer, o.Now)
 	if err != nil {
 		return nil, fmt.Errorf("PUBLIC_URL: %w", err)
 	}
-	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Readings: syncer, Tasks: tasks{e, map[string]owner{downsync.Op: syncer}}, Status: e, Files: e, People: e,
+	handler := handlers.New(address, s.PublicURL, handlers.Deps{Submit: e, Intake: e, Write: e, DeadLetter: e, Sweep: e, Readings: syncer, Tasks: tasks{e, map[string]owner{downsync.Op: watch, subscribe.OpSubscribe: watch, subscribe.OpRenew: watch}},
+		Notifications: subscribe.NewReceiver(keys, parts.bus, o.Now), Renewals: watch, Status: e, Files: e, People: e,
 		Organizations: organizations, Directory: organizations, Repair: e, Links: issuer, Consent: e, Connections: e, Pages: pages,
 		Dependencies: map[string]handlers.Check{"tables": parts.tables.Ping, "serviceBus": parts.bus.Ping, "graph": parts.reachGraph}},
 		&handlers.Options{Logger: log, Now: o.Now, Version: o.Version, Commit: o.Commit, CredentialExpires: parts.credentialEnds})

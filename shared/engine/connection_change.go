@@ -134,6 +134,13 @@ func redirected(c connection.Connection, change ConnectionChange, now time.Time)
 	return next, nil
 }
 
+// Endings ends what Graph tells of a connection.
+type Endings interface {
+	// End ends a connection's subscription while its tokens are still there. It takes at
+	// most a few seconds and does what it can; an error means that the bus refused.
+	End(ctx context.Context, c connection.Connection) error
+}
+
 // Disconnect destroys a connection's tokens and then its row; events stay where they
 // are. If it was the primary one, the person's oldest other connection becomes it.
 // state.ErrNotFound: there is none (any more). It may be repeated.
@@ -151,6 +158,11 @@ func (e *Engine) Disconnect(ctx context.Context, organization string, id key.Key
 		}
 		if err := e.tellWarningOver(ctx, row.Connection); err != nil {
 			return fmt.Errorf("engine.Disconnect: %w", err)
+		}
+		if e.endings != nil { // before the tokens go
+			if err := e.endings.End(ctx, row.Connection); err != nil {
+				return fmt.Errorf("engine.Disconnect: %w", &busError{err})
+			}
 		}
 		c := row.Connection
 		c.State, c.Since, c.Cause, c.Correlation, c.Claims = connection.Disconnected, e.now().UTC(), "", "", ""

@@ -62,6 +62,8 @@ type Effects struct {
 	Organizations Organizations
 	// Reader may be nil; then it cannot be told what became of events (Transient).
 	Reader graph.Reader
+	// Endings may be nil; then subscriptions of connections that go end by themselves.
+	Endings Endings
 	// Recoverer may be nil; then Recover fails.
 	Recoverer Recoverer
 	// Domains may be nil; then a domain in tenant.expected proves nothing.
@@ -110,6 +112,7 @@ type Engine struct {
 	calendar  graph.Calendar
 	calendars graph.Calendars
 	reader    graph.Reader
+	endings   Endings
 	orgs      Organizations
 	recoverer Recoverer
 	shelf     queue.Shelf
@@ -131,7 +134,7 @@ func New(fx Effects, o *Options) *Engine {
 		lanes: state.NewLanes(fx.Tables), bookings: state.NewBookings(fx.Tables), people: state.NewPeople(fx.Tables),
 		due: state.NewDue(fx.Tables), ledger: state.NewLedger(fx.Tables), connections: state.NewConnections(fx.Tables), domains: fx.Domains,
 		incidents: state.NewIncidents(fx.Tables), flows: state.NewFlows(fx.Tables), refresher: fx.Refresher,
-		bus: fx.Bus, calendar: fx.Calendar, calendars: fx.Calendars, reader: fx.Reader, orgs: fx.Organizations, recoverer: fx.Recoverer, shelf: fx.Shelf,
+		bus: fx.Bus, calendar: fx.Calendar, calendars: fx.Calendars, reader: fx.Reader, endings: fx.Endings, orgs: fx.Organizations, recoverer: fx.Recoverer, shelf: fx.Shelf,
 		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, parallel: o.Parallel, unpaced: o.Unpaced,
 		expires: o.CredentialExpires,
 	}

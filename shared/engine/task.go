@@ -13,6 +13,7 @@ import (
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/subscribe"
 )
 
 // Operations of a task (wire.md, Internal messages).
@@ -69,10 +70,12 @@ func (t task) message(at time.Time) queue.Message {
 // Reconcile orders that all current and upcoming deliveries of an organisation
 // are looked at again, because its settings are about to change. It is called
 // before the change is stored, so that a change without it cannot be; it takes
-// effect when every process knows the new settings.
+// effect when every process knows the new settings. So are the subscriptions to the
+// calendars of its connections.
 func (e *Engine) Reconcile(ctx context.Context, organization, cause string) error {
-	return e.send(ctx, queue.MailboxTasks,
-		task{V: 1, Op: opBackfill, Organization: organization, Cause: cause}.message(e.now().Add(settling)))
+	at := e.now().Add(settling)
+	return e.send(ctx, queue.MailboxTasks, task{V: 1, Op: opBackfill, Organization: organization, Cause: cause}.message(at),
+		subscribe.AllMessage(organization, subscribe.CauseSettings, at))
 }
 
 // Task takes a message of the queue mailbox-tasks: it reads, marks rows as owed
