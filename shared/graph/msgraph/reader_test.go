@@ -38,7 +38,7 @@ func (r readers) Check(authorization, token string) (graphapi.Caller, error) {
 	if authorization == "Bearer basic" {
 		return graphapi.Caller{Tenant: graphworld.Tenant, App: client, User: r.world.ObjectID(), Scopes: []string{"Calendars.ReadBasic"}}, nil
 	}
-	return listers{r.world}.Check(authorization, token)
+	return listers(r).Check(authorization, token)
 }
 
 // overHTTP is a client of a fresh simulator whose changes and subscriptions are at hand.
