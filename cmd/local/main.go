@@ -29,6 +29,9 @@ import (
 	"github.com/calbridge/calbridge/local/stack"
 )
 
+// viewAddress is where the page is of what a booking app knows, or a free port.
+const viewAddress = "127.0.0.1:7090"
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.LookupEnv, os.Stdout)
@@ -55,6 +58,7 @@ func run(ctx context.Context, environment func(string) (string, bool), out io.Wr
 	}
 	defer s.Close()
 	player := demo.New(s, story, out)
+	defer player.Close()
 	if err := player.Seed(ctx); err != nil {
 		return err
 	}
@@ -62,9 +66,19 @@ func run(ctx context.Context, environment func(string) (string, bool), out io.Wr
 	if err != nil {
 		return err
 	}
+	back, err := player.Back(ctx)
+	if err != nil {
+		return err
+	}
+	differences = append(differences, back...)
 	links, err := player.Walk(ctx)
 	if err != nil {
 		return err
+	}
+	if get("ONCE") == "" {
+		if err := player.ServeView(viewAddress); err != nil {
+			return err
+		}
 	}
 	player.Show()
 	player.ShowLinks(links)

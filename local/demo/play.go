@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -23,17 +25,66 @@ type Player struct {
 	stack *stack.Stack
 	story Story
 	out   io.Writer
-	all   *stack.Changes
+	all   *stack.Changes // nil before it follows the topic
+	view  *View
+	stop  func()
+
+	viewURL  string // "" while the view is not served
+	backLink string // to the page of whose calendar is connected; "" for nobody's
+	served   *http.Server
 
 	printing sync.Mutex
 
 	mu       sync.Mutex
 	accepted map[string]time.Time // when the step under way was accepted, by booking
+	edited   time.Time            // when somebody last changed a calendar here
 }
 
 // New returns a player that prints on out.
 func New(s *stack.Stack, story Story, out io.Writer) *Player {
-	return &Player{stack: s, story: story, out: out, accepted: map[string]time.Time{}}
+	return &Player{stack: s, story: story, out: out, view: NewView(), stop: func() {}, accepted: map[string]time.Time{}}
+}
+
+// ServeView serves what a booking app knows that reads the topic, as a page at an
+// address, or where that is taken at a free one of loopback, until Close.
+func (p *Player) ServeView(address string) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		listener, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return fmt.Errorf("demo.ServeView: %w", err)
+	}
+	server := &http.Server{Handler: p.view, ReadHeaderTimeout: 10 * time.Second}
+	p.viewURL, p.served = "http://"+listener.Addr().String(), server
+	go func() { _ = server.Serve(listener) }()
+	return nil
+}
+
+// follow begins to read the topic, if that has not begun yet, until Close.
+func (p *Player) follow() error {
+	if p.all != nil {
+		return nil
+	}
+	client, err := p.stack.Client()
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = func() {
+		stop()
+		_ = client.Close(context.WithoutCancel(ctx))
+	}
+	p.all, err = stack.Follow(ctx, client, p.tell)
+	return err
+}
+
+// Close ends the reading of the topic, and the page.
+func (p *Player) Close() {
+	p.stop()
+	if p.served != nil {
+		_ = p.served.Close()
+	}
 }
 
 // Seed makes tenants and people in the simulator, where it is embedded, and the
@@ -65,16 +116,7 @@ func (p *Player) Seed(ctx context.Context) error {
 // Play sends every booking and waits until it has settled. It returns what differs
 // from what is expected; an error means that it could not be played.
 func (p *Player) Play(ctx context.Context) (differences []string, err error) {
-	client, err := p.stack.Client()
-	if err != nil {
-		return nil, err
-	}
-	follow, stop := context.WithCancel(ctx)
-	defer func() {
-		stop()
-		_ = client.Close(context.WithoutCancel(ctx))
-	}()
-	if p.all, err = stack.Follow(follow, client, p.tell); err != nil {
+	if err := p.follow(); err != nil {
 		return nil, err
 	}
 	for _, step := range p.story.Steps {
@@ -89,8 +131,12 @@ func (p *Player) Play(ctx context.Context) (differences []string, err error) {
 	return append(differences, found...), err
 }
 
-// tell prints a line for a delivery that has settled.
+// tell prints a line for a delivery that has settled, and for what comes from Outlook.
 func (p *Player) tell(c stack.Change) {
+	if line := p.view.Take(c); line != "" {
+		p.printf("  from Outlook   %-8s %s%s\n", c.Organization, line, p.later(c.At))
+		return
+	}
 	p.mu.Lock()
 	since, known := p.accepted[c.Organization+"/"+c.Booking]
 	p.mu.Unlock()

@@ -26,6 +26,14 @@ func (p *Player) Show() {
 		p.printf("calendars        %s/calendars\n", s.M365.URL())
 		p.printf("  all as JSON    curl %s/sim/mailboxes\n", s.M365.URL())
 	}
+	if p.backLink != "" {
+		p.printf("  Rita's         %s/calendars/week?%s   (connected: change something in it)\n", s.M365.URL(),
+			url.Values{"tenant": {backTenant}, "user": {backAddress}}.Encode())
+		p.printf("  her page       %s   (Sync calendar)\n", p.backLink)
+	}
+	if p.viewURL != "" {
+		p.printf("booking app      %s   (what it knows, from the topic alone)\n", p.viewURL)
+	}
 	if s.BusServer != nil {
 		p.printf("topic            SERVICEBUS='%s' go run ./examples/consumer\n", s.BusServer.ConnectionString())
 	}

@@ -39,6 +39,7 @@ func play(t *testing.T, o stack.Options, change func(demo.Story) (demo.Story, er
 	}
 	var out bytes.Buffer
 	player := demo.New(s, story, &out)
+	defer player.Close()
 	if err := player.Seed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +120,7 @@ func TestADifferenceIsTold(t *testing.T) {
 	story.Steps = story.Steps[:1]
 	story.Steps[0].Results = map[string]string{"*": "removed cancelled"}
 	player := demo.New(s, story, t.Output())
+	defer player.Close()
 	if err := player.Seed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
