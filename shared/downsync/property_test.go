@@ -38,6 +38,10 @@ func TestTheBookingAppHasTheCalendar(t *testing.T) {
 		r := newRig(t, `"downSync":{"privacy":"all"},"brake":{"count":100000,"percent":100}`)
 		w := world{rig: r, t: t, alive: map[string]bool{}}
 		r.org.DownSync.Privacy = rapid.SampledFrom([]string{"busy", "title", "all"}).Draw(t, "privacy")
+		if rapid.IntRange(0, 3).Draw(t, "scope") == 0 { // no event can be read by its id
+			r.c.Scope, r.org.DownSync.Privacy = "busy", "busy"
+			r.connect()
+		}
 		switches := changes.Switches{
 			EmptyFirst: rapid.Bool().Draw(t, "empty first"), Duplicates: rapid.Bool().Draw(t, "duplicates"),
 			Replays: rapid.Bool().Draw(t, "replays"), Shuffle: rapid.Bool().Draw(t, "shuffle"),

@@ -361,8 +361,6 @@ func at(t time.Time) *exchange.Time {
 	return &exchange.Time{DateTime: t.UTC().Format("2006-01-02T15:04:05"), Zone: "UTC"}
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // meet makes an appointment of half an hour.
 func (r *rig) meet(subject string, start time.Time) string {
 	r.t.Helper()

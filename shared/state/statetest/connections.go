@@ -43,6 +43,9 @@ func RunRows(t *testing.T, open func(t *testing.T) state.Tables) {
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
+	for _, test := range downsyncTests {
+		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+	}
 }
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 123456700, time.UTC)
