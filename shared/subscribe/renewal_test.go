@@ -1,0 +1,86 @@
+package subscribe_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/calbridge/calbridge/infra"
+	"github.com/calbridge/calbridge/local/servicebus"
+	"github.com/calbridge/calbridge/local/tables"
+	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/subscribe"
+)
+
+// counted counts the requests to tables.
+type counted struct {
+	state.Tables
+	queries, others chan struct{}
+}
+
+func (c counted) Query(ctx context.Context, table string, span state.Span) ([]state.Entity, error) {
+	c.queries <- struct{}{}
+	return c.Tables.Query(ctx, table, span)
+}
+
+func (c counted) Get(ctx context.Context, table, partition, row string) (state.Entity, error) {
+	c.others <- struct{}{}
+	return c.Tables.Get(ctx, table, partition, row)
+}
+
+func (c counted) Apply(ctx context.Context, table string, changes []state.Change) ([]string, error) {
+	c.others <- struct{}{}
+	return c.Tables.Apply(ctx, table, changes)
+}
+
+// Nothing but the due ones is read, in slots; what is due later is not.
+func TestARunOrdersTenThousandThatAreDueAndReadsNothingElse(t *testing.T) {
+	now := time.Date(2026, 11, 20, 9, 30, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	store := tables.NewStore(clock).Direct()
+	due := state.NewDue(store)
+	const many = 10_000
+	for i := range many + 100 {
+		at := now.Add(-time.Duration(i%3) * time.Hour)
+		if i >= many {
+			at = now.Add(time.Hour)
+		}
+		id := key.Of("test", fmt.Sprint(i))
+		if err := due.AddRenewal(t.Context(), state.Renewal{Organization: acme, Connection: id, Session: id.String(), At: at}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resources, err := infra.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	broker := servicebus.New(servicebus.Options{Topology: servicebus.FromResources(resources), Now: clock})
+	reads := counted{store, make(chan struct{}, 1000), make(chan struct{}, 1000)}
+	keeper := subscribe.New(subscribe.Effects{Tables: reads, Bus: broker.Sender()}, &subscribe.Options{Now: clock})
+	began := time.Now()
+	for range 2 { // a run that is repeated orders nothing twice
+		if err := keeper.Renewals(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d due: %v a run", many, time.Since(began)/2)
+	active, scheduled := broker.Counts(queue.MailboxTasks)
+	if active+scheduled != many || len(reads.queries) != 2*169 || len(reads.others) != 0 {
+		t.Errorf("%d active, %d scheduled; %d slots read, %d other requests", active, scheduled, len(reads.queries), len(reads.others))
+	}
+	sessions := map[string]bool{}
+	for _, m := range broker.Peek(queue.MailboxTasks) {
+		sessions[m.SessionID] = true
+		if m.ScheduledFor.After(now.Add(10*time.Minute)) || len(m.Body) == 0 {
+			t.Fatalf("%+v", m)
+		}
+	}
+	if len(sessions) != many {
+		t.Errorf("%d sessions", len(slices.Collect(maps.Keys(sessions))))
+	}
+}
