@@ -98,7 +98,7 @@ func (c *changing) known(ctx context.Context, delivery key.Key) (downsync.Fate, 
 		return downsync.Foreign, err
 	}
 	if row.Event != c.item.ID {
-		return downsync.Foreign, errMoved
+		return downsync.Echo, nil // it was ours: an old page, or an event that is to go
 	}
 	if row.Intent.Op == state.OpDelete && row.Intent.Event == row.Event {
 		return downsync.Echo, nil // our own deletion, done or about to be
@@ -153,11 +153,9 @@ func (c *changing) read(ctx context.Context) (seen graph.Item, there bool, err e
 }
 
 // asKnown reports whether an item is as the row knows it, or as a call of ours that may
-// still land makes it (I6).
+// still land makes it (I6). Its version says nothing: the one that our last write made has
+// in it what people had changed before.
 func (c *changing) asKnown(ctx context.Context, row state.Delivery, item graph.Item) (bool, error) {
-	if graph.SameVersion(item.ChangeKey, row.ChangeKey) {
-		return true, nil
-	}
 	if row.Sight == "" { // written by an older build
 		p, err := c.project(ctx, row)
 		if err != nil {

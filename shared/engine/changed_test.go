@@ -89,10 +89,15 @@ type changed struct {
 // told are the changes told so far, repetitions left out.
 func (b *wayBack) told() []changed {
 	b.Helper()
-	return toldIn(b.T, b.World)
+	for _, m := range b.Broker.Peek(world.Changes) {
+		if m.Subject == "calbridge.booking.changed.v1" {
+			valid(b.T, m.Body)
+		}
+	}
+	return changesIn(b.T, b.World)
 }
 
-func toldIn(t *testing.T, w *world.World) []changed {
+func changesIn(t tester, w *world.World) []changed {
 	t.Helper()
 	var out []changed
 	seen := map[string]bool{}
@@ -100,7 +105,6 @@ func toldIn(t *testing.T, w *world.World) []changed {
 		if m.Subject != "calbridge.booking.changed.v1" {
 			continue
 		}
-		valid(t, m.Body)
 		var c changed
 		if err := json.Unmarshal(m.Body, &c); err != nil {
 			t.Fatal(err)

@@ -385,7 +385,8 @@ func (l *Lanes) Delivery(ctx context.Context, lane, delivery key.Key) (Delivery,
 	return parseDelivery(e)
 }
 
-// OfEvent reads which delivery an event of a lane is; ErrNotFound when it is none's.
+// OfEvent reads which delivery an event of a lane is, or was; ErrNotFound when it never
+// was one's.
 func (l *Lanes) OfEvent(ctx context.Context, lane key.Key, event string) (key.Key, error) {
 	e, err := l.tables.Get(ctx, tableLanes, lane.String(), eventRow(event))
 	if err != nil {

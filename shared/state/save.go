@@ -108,8 +108,9 @@ func without(groups [][]Change, index int) [][]Change {
 	return nil // an index outside: nothing can be trusted to stand
 }
 
-// changes are the entity changes of an update, the delivery's own first. An
-// event's row stands exactly as long as its delivery names the event.
+// changes are the entity changes of an update, the delivery's own first. An event's row
+// stays when its delivery has another event or none: what was ours may still come back on
+// a page of changes, and is no appointment then.
 func (u Update) changes(lane key.Key) ([]Change, error) {
 	partition := lane.String()
 	doc, err := json.Marshal(u.After)
@@ -121,14 +122,9 @@ func (u Update) changes(lane key.Key) ([]Change, error) {
 		props["debt"] = u.After.Debt
 	}
 	out := []Change{{Merge, Entity{Partition: partition, Row: deliveryRow(u.Before.Key), ETag: u.Before.ETag, Props: props}}}
-	if u.Before.Event != u.After.Event {
-		if u.Before.Event != "" {
-			out = append(out, Change{Delete, Entity{Partition: partition, Row: eventRow(u.Before.Event)}})
-		}
-		if u.After.Event != "" {
-			out = append(out, Change{InsertOrReplace, Entity{Partition: partition, Row: eventRow(u.After.Event),
-				Props: map[string]any{"v": version, "delivery": u.After.Key.String()}}})
-		}
+	if u.Before.Event != u.After.Event && u.After.Event != "" {
+		out = append(out, Change{InsertOrReplace, Entity{Partition: partition, Row: eventRow(u.After.Event),
+			Props: map[string]any{"v": version, "delivery": u.After.Key.String()}}})
 	}
 	stays := map[string]bool{} // settled and owed again at the same time: nothing to change
 	for _, o := range u.Owe {
