@@ -76,7 +76,6 @@ func (x *round) knownInAll(ctx context.Context) (int, error) {
 // hold stops the connection. The round is stored first, so that it goes on from there;
 // the alert goes before the row: after a kill in between it goes again, as the same one.
 func (x *round) hold(ctx context.Context, lost, known int) error {
-	x.memory.save(x.cursor.Round)
 	if err := x.flush(ctx); err != nil {
 		return err
 	}

@@ -27,13 +27,13 @@ type suspects struct {
 // now, and only what is not there counts as deleted. more says that the slice's time
 // was up before all were asked.
 func (x *round) close(ctx context.Context) (more bool, err error) {
+	x.memory.save(x.cursor.Round) // before anything is concluded: see flush
 	all, strangers, err := x.missing(ctx)
 	if err != nil {
 		return false, err
 	}
 	for _, s := range all {
 		if x.spent() {
-			x.memory.save(x.cursor.Round)
 			if err := x.flush(ctx); err != nil {
 				return false, err
 			}
@@ -332,7 +332,6 @@ func (x *round) listed(ctx context.Context, w appointment.Window) (map[string]bo
 // bury tells that what was asked for and is gone was deleted; where a person said that
 // it is to stay it is forgotten without a word.
 func (x *round) bury(ctx context.Context) error {
-	x.memory.save(x.cursor.Round)
 	if len(x.gone) == 0 {
 		return x.flush(ctx)
 	}

@@ -61,8 +61,12 @@ func (r *reading) calendar(ctx context.Context, of connection.Calendar) (more bo
 	case errors.As(err, &broken):
 		return false, x.giveUp(ctx, broken.why)
 	case err != nil && x.cursor.Round != nil && x.cursor.Round.Pages > 0:
-		if saved := x.save(ctx); saved != nil {
-			return false, saved
+		// What was learnt is told before it is taken for told.
+		if err := x.flush(ctx); err != nil {
+			return false, err
+		}
+		if err := x.save(ctx); err != nil {
+			return false, err
 		}
 	}
 	return more, err
@@ -192,9 +196,9 @@ func endless(round *state.Round, page graph.DeltaPage, fresh int) bool {
 }
 
 // flush publishes what is to be told, and then remembers that it was. Before that it
-// stores what it is about to tell, the cursor with the link of the very page: after a
-// kill the page is read again, and may not show any more what was told of it. That is
-// then asked for at the end of the round.
+// stores what it is about to tell, and the round as it was when it last learnt something
+// (memory.save), with the link of the very page: after a kill the page is read again, and
+// may not show any more what was told of it. That is then asked for at the round's end.
 func (x *round) flush(ctx context.Context) (err error) {
 	if len(x.events) > 0 {
 		x.cursor.Round.Doubt = x.book.changed(x.doubt)
