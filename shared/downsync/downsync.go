@@ -1,5 +1,66 @@
 // Package downsync reads the calendars that people connected and tells the booking app
-// what changed in them (write-path.md section 6; features R5 to R8, A2, A6).
+// what changed in them (write-path.md section 6; features R5 to R8, A2, A6). It reads,
+// publishes, and has others mark rows as owed; it never changes an event.
+//
+// # A round
+//
+// One task reads all calendars of a connection, one after the other, one request at a
+// time: [Syncer.Task]. A calendar is read by calendarView/delta, from the link that the
+// last round ended with, page by page. Every page is compared with what is known of its
+// events (package state, Appointments), and what is news is published. Only the end of a
+// round says what is missing from it. A slice ends after 20 pages or 35 seconds and goes
+// on in another task.
+//
+// Without a link a round is full: at first, after the link has expired (410), when
+// something else may be told (privacy, scope), and once a week, at the calendar's own
+// moment, to move the window. It is compared like any other, so nothing is told twice.
+// What the window has left behind is forgotten, and not told as deleted.
+//
+// # Nothing is deleted because it was absent (A2)
+//
+// What a page calls removed, a day that its series came without (graph/contract.md 4.5),
+// and whatever a full round did not show is asked for by its id. Only what is not there
+// then counts as deleted. What is there is told as it is now; outside of the window it is
+// forgotten after that. A round that breaks off, ends nowhere or cannot be read concludes
+// nothing. Where events cannot be read by their ids, with busy times only and in calendars
+// of others, a fresh read of the time that they took is asked instead.
+//
+// When more is gone in one round than the organisation's brake allows, nothing of it is
+// told; the connection is held until somebody approves, and it is told, or restores, and it
+// is forgotten without a word: what was deleted in Outlook cannot be put back there, and
+// stays with the booking app.
+//
+// # Kills
+//
+// A round writes before it tells: the link of the very page with the names of the events
+// that it is about to tell, then those events as being in doubt; then it publishes; then it
+// stores what was told. So what a killed task may have told is either told again under the
+// same id or asked for, and never forgotten. The link of the next page is stored after that.
+//
+// # Ids
+//
+// The id of an event names connection, appointment, content and version, and how often it
+// has changed what may be told; a re-send has the same one, and an appointment that is
+// changed back is told all the same. The id of a deletion names the version that was last
+// told. A day of a series is named by series and date (package appointment).
+//
+// # Costs
+//
+// A calendar in which nothing changed costs one request to Graph, whose answer is a link
+// and no items (below 2 kB), and eight of the tables. A change costs one page and four
+// requests to the tables more, a deletion one direct read more. The schedule: see
+// [Syncer.Due].
+//
+// # Guessed
+//
+//   - An event that is removed from its calendar and still there, in the window, was moved
+//     to another calendar, or the page was late: it is told as it is now and stays known;
+//     the weekly full round asks for it again.
+//   - An event that becomes ours is told as deleted: its booking stands for it. So is an
+//     event under its old name that becomes a series, or stops being one.
+//   - Calendars that are not chosen any more are not read, and nothing is said of what
+//     was in them.
+//   - A calendar that is not there any more says nothing of its events either.
 package downsync
 
 import (
