@@ -23,6 +23,7 @@ func (s *Stack) Advance(d time.Duration) {
 	}
 	if s.M365 != nil {
 		s.M365.Graph.LandDue()
+		s.M365.Hub.Poke()
 	}
 	s.Host.Tick()
 }

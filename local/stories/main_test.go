@@ -16,6 +16,7 @@
 // traveller who connects, whose token dies, who connects again and disconnects.
 // training_test.go is an admin of learners, none of whom signs in. planning_test.go is a
 // resource planner with accounts of two tenants, and one whose administrator has to approve.
+// back_test.go is a planner who changes things in Outlook, which come back.
 // policy_test.go is a Conditional Access policy that comes and goes, and a room manager.
 // keyboard_test.go is a planner without a mouse, an organisation without scripts, and the
 // back button.
