@@ -240,6 +240,10 @@ func (x *round) alive(ctx context.Context, record string, i graph.Item) error {
 	if i.Kind == graph.Master {
 		return nil // it was an event of its own; the series' days are shown by themselves
 	}
+	if other, err := x.elsewhere(ctx, record); err != nil || other {
+		x.drop(record, i.ID)
+		return err
+	}
 	if i.Kind == graph.Single {
 		if err := x.single(ctx, i); err != nil {
 			return err
@@ -259,6 +263,21 @@ func (x *round) alive(ctx context.Context, record string, i graph.Item) error {
 		x.drop(record, i.ID)
 	}
 	return nil
+}
+
+// elsewhere reports whether an event is known in another of the connection's calendars:
+// then it was moved there, and is told from there.
+func (x *round) elsewhere(ctx context.Context, id string) (bool, error) {
+	for _, one := range calendars(x.c) {
+		if one.ID == x.id {
+			continue
+		}
+		_, err := x.appointments.Get(ctx, state.CalendarKey(x.c.ID, one.ID), id)
+		if err == nil || !errors.Is(err, state.ErrNotFound) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // drop forgets an appointment without a word.

@@ -409,3 +409,9 @@ func (r *rig) view(from, to time.Time) map[string]exchange.Event {
 	}
 	return out
 }
+
+func userOf(address string) exchange.User { return exchange.User{Principal: address, Name: "Bo"} }
+
+func changeOf(subject string, start time.Time) exchange.Change {
+	return exchange.Change{Subject: &subject, Start: at(start), End: at(start.Add(30 * time.Minute))}
+}

@@ -181,14 +181,14 @@ type reading struct {
 func (s *Syncer) open(ctx context.Context, t task, id key.Key, m queue.Message) (*reading, error) {
 	row, err := s.connections.Get(ctx, t.Organization, id)
 	if errors.Is(err, state.ErrNotFound) || err == nil && row.State == connection.Disconnected {
-		return nil, s.forget(ctx, id)
+		return nil, s.forget(ctx, t.Organization, id)
 	}
 	if err != nil {
 		return nil, err
 	}
 	org, err := s.orgs.Organization(ctx, t.Organization)
 	if errors.Is(err, state.ErrNotFound) {
-		return nil, s.forget(ctx, id)
+		return nil, s.forget(ctx, t.Organization, id)
 	}
 	if err != nil {
 		return nil, err
@@ -336,13 +336,16 @@ func (r *reading) privacy() appointment.Privacy {
 func (r *reading) spent() bool { return r.now().Sub(r.began) >= r.slice }
 
 // forget destroys what is known of a connection that is gone.
-func (s *Syncer) forget(ctx context.Context, id key.Key) error {
+func (s *Syncer) forget(ctx context.Context, organization string, id key.Key) error {
 	p, err := s.progress.Get(ctx, id)
 	if err != nil {
 		return err
 	}
 	r := reading{Syncer: s, c: connection.Connection{ID: id}}
 	if err := r.clear(ctx, p.Read); err != nil {
+		return err
+	}
+	if err := s.held.Release(ctx, organization, id); err != nil {
 		return err
 	}
 	return s.progress.Forget(ctx, id)
