@@ -28,6 +28,7 @@ var routes = []struct{ method, path string }{
 	{"POST", "/api/operator/x"},
 	{"POST", "/api/operator/x/y"},
 	{"POST", "/api/operator/x/y/z"},
+	{"POST", "/api/graph/notifications"},
 	{"POST", "/api"},
 	{"POST", ""},
 }
