@@ -62,9 +62,19 @@ func Session(c connection.Connection) string {
 // cannot be read by its id (graph/contract.md section 12).
 func basic(c connection.Connection) bool { return c.Delegated && c.Scope == connection.Busy }
 
+// privacyOf is how much may be told: what the organisation allows, and of who chose to
+// show busy times only, no more than those (A6). Microsoft would show titles all the same.
+func privacyOf(org organization.Organization, c connection.Connection) appointment.Privacy {
+	p := appointment.Privacy(org.DownSync.Privacy)
+	if c.Scope == connection.Busy && p != appointment.Nothing {
+		return appointment.Busy
+	}
+	return p
+}
+
 // basisOf is under what a calendar was read: under another all of it is read again.
 func basisOf(org organization.Organization, c connection.Connection) string {
-	return org.DownSync.Privacy + "/" + string(c.Scope)
+	return string(privacyOf(org, c)) + "/" + string(c.Scope)
 }
 
 // calendars are those to read; the default one has the id "".

@@ -207,7 +207,7 @@ func (x *round) reduced(a appointment.Appointment) (appointment.Appointment, boo
 		x.progress.Ignored++
 		return a, false
 	}
-	return appointment.Reduce(a, x.privacy())
+	return appointment.Reduce(a, privacyOf(x.org, x.c))
 }
 
 // tellDay compares a day of a series with what is known, and notes what is to be told.

@@ -133,6 +133,27 @@ func TestAnotherPrivacyTellsEverythingAgainReduced(t *testing.T) {
 	}
 }
 
+// Whoever shows busy times only shows nothing else, whatever the organisation allows and
+// Microsoft tells.
+func TestAPersonWhoShowsBusyTimesOnlyIsToldOfInBusyTimes(t *testing.T) {
+	for _, privacy := range []string{"busy", "title", "all"} {
+		r := newRig(t, `"downSync":{"privacy":"`+privacy+`"}`)
+		r.c.Scope = connection.Busy
+		r.connect()
+		id := r.meet("Dentist", monday)
+		r.sync(downsync.CauseConnect)
+		if a := r.app()[id]; a.ID == "" || a.Title != nil || a.Body != nil || a.People != nil || a.Private {
+			t.Errorf("%s: %+v", privacy, a)
+		}
+		r.c.Scope = connection.Details
+		r.connect()
+		r.sync(downsync.CauseConnect)
+		if a := r.app()[id]; (a.Title != nil) != (privacy != "busy") {
+			t.Errorf("%s, with details: %+v", privacy, a)
+		}
+	}
+}
+
 func TestCalendarsThatAreNotToBeReadAreNeverListed(t *testing.T) {
 	for name, change := range map[string]func(*rig){
 		"direction up":     func(r *rig) { r.c.Direction, r.c.Scope = connection.Up, connection.ReadWrite },

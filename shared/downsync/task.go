@@ -8,7 +8,6 @@ import (
 	"maps"
 	"time"
 
-	"github.com/calbridge/calbridge/shared/appointment"
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
@@ -325,11 +324,6 @@ func (r *reading) off(ctx context.Context, why string) error {
 	}
 	r.progress.State, r.progress.Cause = state.SyncOff, why
 	return r.progressed(ctx)
-}
-
-// privacy is how much may be told.
-func (r *reading) privacy() appointment.Privacy {
-	return appointment.Privacy(r.org.DownSync.Privacy)
 }
 
 // spent reports whether the slice's time is up.
