@@ -11,6 +11,7 @@ import (
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/outbound"
 	"github.com/calbridge/calbridge/shared/queue"
+	"github.com/calbridge/calbridge/shared/subscribe"
 )
 
 // maxRounds is how often a dead letter goes back to work.
@@ -32,7 +33,7 @@ func (e *Engine) DeadLetter(ctx context.Context, source string, m queue.Message)
 	next := queue.Message{ID: fmt.Sprintf("%s.%d", baseID(m), round), SessionID: m.SessionID, Subject: m.Subject,
 		ContentType: m.ContentType, Body: m.Body, ScheduledFor: e.now().Add(e.backoff(int(round), time.Minute, time.Hour)),
 		Properties: map[string]any{"round": round}}
-	for _, name := range []string{queue.TraceProperty, afterProperty, chainProperty} {
+	for _, name := range append([]string{queue.TraceProperty, afterProperty, chainProperty}, subscribe.Properties()...) {
 		if v, ok := m.Properties[name]; ok {
 			next.Properties[name] = v
 		}

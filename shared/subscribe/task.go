@@ -23,6 +23,9 @@ const (
 	slotProperty    = "slot"  // the agenda's slot that ordered it, in Unix seconds
 )
 
+// Properties are those of a task's messages that say what it is about.
+func Properties() []string { return []string{subscriptionProperty, slotProperty} }
+
 // busError is a refusal of the bus: the one failure that only a redelivery heals.
 type busError struct{ err error }
 
@@ -182,7 +185,7 @@ func (k *Keeper) notified(ctx context.Context, t task, id key.Key, m queue.Messa
 		if err := k.send(ctx, k.message(row, OpSubscribe, CauseUnknown, time.Time{})); err != nil || !readable {
 			return err
 		}
-	case !same(subscription, row.ID):
+	case subscription != "" && !same(subscription, row.ID):
 		k.unknown(ctx, as, subscription)
 	default:
 		if err := k.heard(ctx, row); err != nil {
