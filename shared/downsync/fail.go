@@ -30,14 +30,19 @@ func (s *Syncer) again(ctx context.Context, m queue.Message, r *reading, err err
 	if r != nil && attempt > maxAttempts {
 		return s.failed(ctx, r, causeUnavailable)
 	}
-	return s.resend(ctx, m, s.now().Add(s.backoff(attempt)), s.soFar(m, r, attempt))
+	if r != nil {
+		if err := r.progressed(ctx); err != nil { // it decides nothing
+			s.log.WarnContext(ctx, "progress not stored", "connection", r.c.ID, "error", err)
+		}
+	}
+	return s.resend(ctx, m, s.now().Add(s.backoff(attempt)), s.soFar(r, attempt))
 }
 
 // soFar are the properties with which a reading goes on where it is.
-func (s *Syncer) soFar(m queue.Message, r *reading, attempt int64) map[string]any {
+func (s *Syncer) soFar(r *reading, attempt int64) map[string]any {
 	p := map[string]any{attemptProperty: attempt}
 	if r != nil && r.progress.State == state.SyncRunning {
-		p[doneProperty], p[pagesProperty], p[foundProperty] = int64(r.progress.Done), int64(r.progress.Pages), int64(r.progress.Found)
+		p[doneProperty], p[pagesProperty], p[newsProperty] = int64(r.progress.Done), int64(r.progress.Pages), int64(r.news)
 	}
 	return p
 }
@@ -55,7 +60,7 @@ func (s *Syncer) throttled(ctx context.Context, r *reading, failure *graph.Error
 	if err := s.lanes.SetNotBefore(ctx, r.lane, until); err != nil {
 		return s.again(ctx, r.m, nil, err)
 	}
-	return s.resend(ctx, r.m, until.Add(s.spread(2*time.Second)), s.soFar(r.m, r, attempt))
+	return s.resend(ctx, r.m, until.Add(s.spread(2*time.Second)), s.soFar(r, attempt))
 }
 
 // closed takes that the calendar cannot be read until somebody mends something.

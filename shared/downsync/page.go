@@ -196,7 +196,7 @@ func (x *round) fateOf(ctx context.Context, i graph.Item) (Fate, error) {
 	}
 	fate, err := x.ours.Changed(ctx, x.org.ID, x.lane, x.as, x.c.Mailbox, i)
 	if err == nil && fate == Handled {
-		x.progress.Found++
+		x.count()
 	}
 	return fate, err
 }
@@ -284,6 +284,15 @@ func (x *round) tell(a outbound.Appointment) {
 		}
 	}
 	x.events = append(x.events, e)
-	x.progress.Found++
 	x.cursor.Round.Found++
+	x.count()
+}
+
+// count counts a change. What only a full round shows, such as days that the window has
+// come to, is nothing that a notification would have told of.
+func (x *round) count() {
+	x.progress.Found++
+	if !x.cursor.Round.Full {
+		x.news++
+	}
 }

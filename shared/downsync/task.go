@@ -31,7 +31,7 @@ const (
 	attemptProperty = "attempt" // how often it failed in a way that may pass
 	sendProperty    = "send"    // how often it was sent again, for whatever reason
 	doneProperty    = "done"    // how many calendars this reading has finished
-	foundProperty   = "found"   // how many changes it has found
+	newsProperty    = "news"    // how many changes it has found since a link, not in full rounds
 	pagesProperty   = "pages"   // how many pages it has read
 	turnProperty    = "turn"    // whose turn it is: since when, in Unix seconds
 )
@@ -138,7 +138,7 @@ func (s *Syncer) resend(ctx context.Context, m queue.Message, at time.Time, prop
 // ends with the same task, later, and success; an error means that the bus refused.
 //
 // A connection in whose calendar nothing changed costs one request to Graph, and of the
-// tables seven: the connection (2), the lane, what is held, the progress (read and
+// tables eight: the connection (2), the lane, what is held, the progress (read and
 // written), the cursor (read and written).
 func (s *Syncer) Task(ctx context.Context, m queue.Message) error {
 	var t task
@@ -174,6 +174,7 @@ type reading struct {
 	progress state.Progress
 	watched  bool // somebody may look at the progress right now
 	items    int  // of the pages that were read
+	news     int  // changes since a link, which a notification should have told of
 }
 
 // open reads what a task needs to begin; nil where there is nothing to do.
@@ -193,7 +194,7 @@ func (s *Syncer) open(ctx context.Context, t task, id key.Key, m queue.Message) 
 		return nil, err
 	}
 	r := &reading{Syncer: s, m: m, cause: t.Cause, org: org, c: row.Connection, lane: key.Lane(t.Organization, key.User, row.User),
-		began: s.now(), budget: s.pages}
+		began: s.now(), budget: s.pages, news: int(number(m, newsProperty))}
 	if r.progress, err = s.progress.Get(ctx, id); err != nil {
 		return nil, err
 	}
@@ -280,7 +281,7 @@ func (r *reading) next(ctx context.Context) error {
 		return err
 	}
 	return r.resend(ctx, r.m, time.Time{}, map[string]any{doneProperty: int64(r.progress.Done), pagesProperty: int64(r.progress.Pages),
-		foundProperty: int64(r.progress.Found), attemptProperty: int64(0)})
+		newsProperty: int64(r.news), attemptProperty: int64(0)})
 }
 
 // end notes that all calendars were read, and does what follows from that.
@@ -290,7 +291,7 @@ func (r *reading) end(ctx context.Context) error {
 		p.State = state.SyncDone
 	}
 	p.Ended = r.now().UTC()
-	if r.cause == CauseSchedule && p.Found > 0 && r.watch != nil {
+	if r.cause == CauseSchedule && r.news > 0 && r.watch != nil {
 		if err := r.watch.SweepFound(ctx, r.org.ID, r.c.ID); err != nil {
 			return err
 		}
