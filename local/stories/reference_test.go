@@ -16,6 +16,7 @@ var answers = map[string]int{
 	`"attempt": "k3v`:                        http.StatusConflict, // nothing is pending
 	`"inside":`:                              http.StatusConflict, // the consent is not scoped
 	"connections/ifkbdcoyjtxkkl757iub7nbiw4": http.StatusNotFound,
+	`"decision": "restore"`:                  http.StatusNotFound, // nothing is held
 }
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
