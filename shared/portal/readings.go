@@ -38,7 +38,12 @@ type appReading struct {
 	// Skipped is how many of the chosen calendars are not there any more.
 	Skipped int
 	Why     explanation
+	// May says that it can be asked for.
+	May bool
 }
+
+// readSoon is the state of what was not to be read when it was last tried, and is now.
+const readSoon = "soon"
 
 // Busy says that it changes by itself soon: the page then looks again sooner.
 func (r appReading) Busy() bool { return r.State == state.SyncQueued || r.State == state.SyncRunning }
@@ -56,13 +61,34 @@ func (v *visit) reading(ctx context.Context, c connection.Connection) (*appReadi
 		return nil, err
 	}
 	r := &appReading{State: p.State, Asked: p.Asked, Began: p.Began, Ended: p.Ended, Calendars: p.Calendars, Done: p.Done, Found: p.Found, Skipped: len(p.Skipped)}
-	if p.State == state.SyncFailed || p.State == state.SyncOff {
-		r.Why = v.whyNotRead(p.Cause)
-	}
 	if r.State = readState(p); r.Asked.IsZero() {
 		r.Asked = v.now
 	}
+	_, r.May = downsync.AccessTo(v.org, c)
+	switch { // as it is now, though nobody has tried since
+	case !r.May && r.State != state.SyncOff:
+		r.State, p.Cause = state.SyncOff, v.whyOff()
+	case r.May && r.State == state.SyncOff:
+		r.State = readSoon
+	}
+	if r.State == state.SyncFailed || r.State == state.SyncOff {
+		r.Why = v.whyNotRead(p.Cause)
+	}
 	return r, nil
+}
+
+// whyOff is why the calendars of an account that is for reading are not read, as a
+// progress' cause says it.
+func (v *visit) whyOff() string {
+	switch {
+	case !v.org.Module:
+		return "module-off"
+	case !v.org.Sync:
+		return "sync-off"
+	case v.org.DownSync.Privacy == "nothing":
+		return "nothing-told"
+	}
+	return "not-connected"
 }
 
 // readState is a progress' state; what a later version says is shown as if nothing was

@@ -81,7 +81,13 @@ func readingPages(t testing.TB) map[string]func() shown {
 		"reading-done":    stands(state.Progress{State: state.SyncDone, Began: at, Ended: at, Calendars: 1, Done: 1, Skipped: []string{"x"}}),
 		"reading-failed":  stands(state.Progress{State: state.SyncFailed, Began: at, Cause: "mailbox-unavailable"}),
 		"reading-held":    stands(state.Progress{State: state.SyncHeld, Began: at, Ended: at.AddDate(0, 0, -1)}),
-		"reading-off":     stands(state.Progress{State: state.SyncOff, Cause: "sync-off"}),
+		"reading-soon":    stands(state.Progress{State: state.SyncOff, Cause: "sync-off", Ended: at}),
+		"reading-off": func() shown {
+			s, b, apps := reading(t, "down:details")
+			s.reads.progress = state.Progress{State: state.SyncDone, Began: at, Ended: at}
+			s.organize("acme", map[string]any{"profile": "planning", "module": true, "sync": false})
+			return b.get(apps.path)
+		},
 		"setup-read":      func() shown { _, _, p := admin(); return p },
 		"setup-held":      func() shown { _, _, p := admin(heldOf("u-17", at), heldOf("u-18", at)); return p },
 		"held": func() shown {
@@ -127,6 +133,20 @@ func TestACalendarThatIsOnlyWrittenToHasNothingToSync(t *testing.T) {
 	_, form := apps.form("Pause")
 	s.reads.err = downsync.ErrNotRead
 	b.post(apps.path+"/sync", form).is(403, "This calendar is not read now")
+}
+
+// What was just switched off is said at once, not when the next reading finds out.
+func TestAnAccountThatIsNotReadNowSaysWhyAndOffersNothing(t *testing.T) {
+	for says, settings := range map[string]map[string]any{
+		"Calendar sync is switched off for Acme Oy.": {"profile": "planning", "module": true, "sync": false},
+		"Acme Oy has chosen that nothing":            {"profile": "planning", "module": true, "downSync": map[string]any{"privacy": "nothing"}},
+	} {
+		s, b, apps := reading(t, "down:details")
+		s.reads.progress = state.Progress{State: state.SyncDone, Ended: s.now}
+		b.get(apps.path).says("Sync calendar")
+		s.organize("acme", settings)
+		b.get(apps.path).says(says).says("Last read to the end: 21 November 2026").saysNot("Sync calendar")
+	}
 }
 
 func TestNobodyReadsAnotherPersonsCalendar(t *testing.T) {
