@@ -35,6 +35,7 @@ var _ downsync.Ours = (*Engine)(nil)
 var (
 	errBusy     = errors.New("the delivery keeps changing")
 	errMoved    = errors.New("the delivery has changed meanwhile")
+	errUnseen   = errors.New("the event may not be read")
 	errNoReader = &graph.Error{Kind: graph.Transient, Cause: errors.New("engine: made without a Reader")}
 )
 
@@ -110,6 +111,9 @@ func (c *changing) known(ctx context.Context, delivery key.Key) (downsync.Fate, 
 		}
 	}
 	seen, there, err := c.read(ctx)
+	if errors.Is(err, errUnseen) {
+		return downsync.Echo, nil
+	}
 	if err != nil {
 		return downsync.Foreign, err
 	}
@@ -148,6 +152,8 @@ func (c *changing) read(ctx context.Context) (seen graph.Item, there bool, err e
 		return graph.Item{}, false, nil
 	case failure.Forbidden() && !c.item.Removed:
 		return c.item, true, nil
+	case failure.Forbidden():
+		return graph.Item{}, false, errUnseen
 	}
 	return graph.Item{}, false, failure
 }
