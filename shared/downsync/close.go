@@ -90,6 +90,9 @@ func (x *round) missing(ctx context.Context) (all []suspects, strangers []string
 	if err := x.unshown(ctx, found); err != nil {
 		return nil, nil, err
 	}
+	if strangers, err = x.oursUnshown(ctx, strangers); err != nil {
+		return nil, nil, err
+	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		s := found[id]
 		if s.one || len(s.days) > 0 {
@@ -99,6 +102,27 @@ func (x *round) missing(ctx context.Context) (all []suspects, strangers []string
 		}
 	}
 	return all, strangers, nil
+}
+
+// oursUnshown adds the events of ours that a full round of the calendar they are written
+// to did not show. It costs a request, and a direct read for each that is in another
+// calendar by now.
+func (x *round) oursUnshown(ctx context.Context, ids []string) ([]string, error) {
+	inventory, ok := x.ours.(Inventory)
+	if !ok || !x.cursor.Round.Full || x.overflow || x.shared || x.id != x.c.Calendar {
+		return ids, nil
+	}
+	w := x.window()
+	all, err := inventory.Events(ctx, x.lane, x.c.Mailbox, w.From, w.To)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range all {
+		if !x.saw(id) && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
 }
 
 // unshown adds what the round should have shown and did not: days of series that it

@@ -110,6 +110,15 @@ type Ours interface {
 	Changed(ctx context.Context, organization string, lane key.Key, as graph.Access, mailbox string, item graph.Item) (Fate, error)
 }
 
+// Inventory is what an Ours may be as well: then what of ours a full round did not show is
+// asked about, too, as if it had been told to be removed. One without it hears of no
+// deletion that happened while a link was expired.
+type Inventory interface {
+	// Events are the ids of the events of ours that a mailbox is known to hold and that
+	// end within a span.
+	Events(ctx context.Context, lane key.Key, mailbox string, from, to time.Time) ([]string, error)
+}
+
 // Organizations finds an organisation's effective settings. It returns
 // state.ErrNotFound for one that is unknown or deleted.
 type Organizations interface {

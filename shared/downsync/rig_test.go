@@ -38,6 +38,12 @@ type tester interface {
 
 var errDead = errors.New("the process is dead")
 
+// posted is what was sent to another queue.
+type posted struct {
+	entity   string
+	messages []queue.Message
+}
+
 // rig is one connected calendar over the twins of Graph, tables and bus.
 type rig struct {
 	t       tester
@@ -62,8 +68,10 @@ type rig struct {
 	after   bool            // it dies after the effect
 	dead    bool
 	effects int
-	reader  graph.Reader      // in place of the twin
-	options *downsync.Options // of every process
+	reader  graph.Reader         // in place of the twin
+	options *downsync.Options    // of every process
+	ours    func() downsync.Ours // in place of the rig, of every process
+	others  []posted
 }
 
 func newRig(t tester, settings string) *rig {
@@ -117,9 +125,13 @@ func (r *rig) boot(o *downsync.Options) {
 	if r.reader != nil {
 		reader = r.reader
 	}
+	var ours downsync.Ours = r
+	if r.ours != nil {
+		ours = r.ours()
+	}
 	r.dead = false
 	r.syncer = downsync.New(downsync.Effects{Tables: fusedTables{r, r.tables}, Bus: bus{r}, Reader: fusedReader{r, reader}, Organizations: r,
-		Ours: r, Failures: r, Watch: r}, o)
+		Ours: ours, Failures: r, Watch: r}, o)
 }
 
 func (r *rig) burn(effect func() error) error {
@@ -189,10 +201,13 @@ func (b bus) Send(_ context.Context, entity string, messages ...queue.Message) e
 				return queue.ErrTooLarge
 			}
 		}
-		if entity == queue.Changes {
+		switch entity {
+		case queue.Changes:
 			b.r.topic = append(b.r.topic, messages...)
-		} else {
+		case queue.MailboxTasks:
 			b.r.tasks = append(b.r.tasks, messages...)
+		default:
+			b.r.others = append(b.r.others, posted{entity, messages})
 		}
 		return nil
 	})
@@ -415,3 +430,10 @@ func userOf(address string) exchange.User { return exchange.User{Principal: addr
 func changeOf(subject string, start time.Time) exchange.Change {
 	return exchange.Change{Subject: &subject, Start: at(start), End: at(start.Add(30 * time.Minute))}
 }
+
+// primary makes the connection the one that bookings are written through.
+func primary(r *rig) error {
+	return state.NewConnections(r.tables).SetPrimary(context.Background(), acme, key.Lane(acme, key.User, r.c.User), r.c.ID)
+}
+
+func deliveryOf(booking string) key.Key { return key.Delivery(acme, booking, key.User, "u-1") }
