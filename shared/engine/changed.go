@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/downsync"
@@ -30,7 +31,26 @@ import (
 // the calendar, and the lane tells what it found: of one deletion that, of a mailbox that
 // was emptied nothing (brake.go).
 
-var _ downsync.Ours = (*Engine)(nil)
+var (
+	_ downsync.Ours      = (*Engine)(nil)
+	_ downsync.Inventory = (*Engine)(nil)
+)
+
+// Events are the events of ours that a mailbox is known to hold and that end within a
+// span (downsync.Inventory). It reads the lane's history: only full readings ask.
+func (e *Engine) Events(ctx context.Context, lane key.Key, mailbox string, from, to time.Time) ([]string, error) {
+	rows, err := e.lanes.Deliveries(ctx, lane, from)
+	if err != nil {
+		return nil, fmt.Errorf("engine.Events: %w", err)
+	}
+	var out []string
+	for _, d := range rows {
+		if d.Event != "" && strings.EqualFold(d.Home.Mailbox, mailbox) && d.Ends.After(from) && d.Ends.Before(to) {
+			out = append(out, d.Event)
+		}
+	}
+	return out, nil
+}
 
 var (
 	errBusy     = errors.New("the delivery keeps changing")

@@ -292,3 +292,26 @@ func (c counted) Do(ctx context.Context, as graph.Access, calls []graph.Call) []
 	*c.n += len(calls)
 	return c.Calendar.Do(ctx, as, calls)
 }
+
+func TestTheEventsOfAMailboxAreThoseThatItShouldHold(t *testing.T) {
+	b := back(t, "report")
+	send(t, b.World, bookingOf(t, "later", 1, map[string]any{"start": map[string]any{"dateTime": "2027-06-01T10:00:00", "timeZone": "UTC"},
+		"end": map[string]any{"dateTime": "2027-06-01T11:00:00", "timeZone": "UTC"}}))
+	settle(t, b.World)
+	events := func(mailbox string, days int) string {
+		ids, err := b.Engine().Events(context.Background(), ainosLane(), mailbox, world.Start(), world.Start().AddDate(0, 0, days))
+		b.does(err)
+		return fmt.Sprint(ids)
+	}
+	if got := events(ainosBox, 30); got != fmt.Sprint([]string{b.id}) {
+		t.Errorf("%s", got)
+	}
+	if got := events(ainosBox, 5) + events("aino.new@acme.example", 30); got != "[][]" {
+		t.Errorf("%s", got)
+	}
+	b.does(b.owner.Delete(b.id))
+	b.read()
+	if got := events(ainosBox, 30); got != "[]" {
+		t.Errorf("after its deletion: %s", got)
+	}
+}
