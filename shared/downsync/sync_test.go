@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
-	"github.com/calbridge/calbridge/local/m365/twin"
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/state"
