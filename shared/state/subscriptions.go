@@ -29,7 +29,9 @@ type Subscription struct {
 	// Key is the id of the key that signed its client state, Notify where it notifies.
 	Key    string `json:"key,omitempty"`
 	Notify string `json:"notify,omitempty"`
-	// Expires, Renewed: when it ends, and when it was made or last renewed. UTC.
+	// Expires, Renewed: when it ends, and when it was made or last renewed. UTC. Without
+	// an id, Expires is when one ends at the latest that may have been made; Renewed is
+	// zero where the one of the id may be gone.
 	Expires time.Time `json:"expires,omitzero"`
 	Renewed time.Time `json:"renewed,omitzero"`
 

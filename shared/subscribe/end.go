@@ -39,7 +39,13 @@ func (k *Keeper) End(ctx context.Context, c connection.Connection) error {
 // end ends the subscription of a connection whose calendars are not to be read, or not
 // by a notification, and forgets it. Where the token is dead the row stays, so that the
 // next sign-in finds it.
+//
+// One whose id nobody heard cannot be ended before it tells of something (notified); its
+// row stays for as long as it may last.
 func (x *matter) end(ctx context.Context) error {
+	if x.doubtful() {
+		return x.schedule(ctx, x.row.Expires.Add(state.RenewalSlot))
+	}
 	if x.row.ID != "" {
 		as, may, err := x.mayEnd(ctx)
 		if err != nil {
@@ -47,6 +53,9 @@ func (x *matter) end(ctx context.Context) error {
 		}
 		x.as = as
 		if may {
+			if err := x.doubt(ctx); err != nil {
+				return err
+			}
 			failure := x.unsubscribe(ctx, x.row.ID)
 			switch {
 			case failure == nil:
@@ -66,10 +75,10 @@ func (x *matter) end(ctx context.Context) error {
 	if err := x.noSharer(ctx); err != nil {
 		return err
 	}
-	if err := x.rows.Delete(ctx, x.row); err != nil {
+	if err := x.leave(ctx); err != nil { // before the row goes, which says where it stands
 		return err
 	}
-	return x.leave(ctx)
+	return x.rows.Delete(ctx, x.row)
 }
 
 // mayEnd says in whose name the subscription can be ended: that of the person who made
@@ -86,6 +95,32 @@ func (x *matter) mayEnd(ctx context.Context) (graph.Access, bool, error) {
 		return graph.Access{}, false, nil
 	}
 	return graph.AppAccess(x.row.Tenant), err == nil && org.State.Consented() && org.State.Tenant == x.row.Tenant, err
+}
+
+// doubt notes that the subscription may be gone, before it is ended: whoever wants it
+// again, before the end is known, asks Graph.
+func (x *matter) doubt(ctx context.Context) error {
+	if x.row.Renewed.IsZero() {
+		return nil
+	}
+	x.row.Renewed = time.Time{}
+	etag, err := x.rows.Put(ctx, x.row)
+	x.row.ETag = etag
+	return err
+}
+
+// endTold ends a subscription whose id a notification has told.
+func (x *matter) endTold(ctx context.Context, id string) error {
+	as, may, err := x.mayEnd(ctx)
+	if err != nil || !may {
+		return err
+	}
+	x.as = as
+	if failure := x.unsubscribe(ctx, id); failure != nil {
+		return failure
+	}
+	x.row.Key = ""
+	return x.end(ctx)
 }
 
 // rest keeps the row of a subscription that cannot be ended, off the agenda.

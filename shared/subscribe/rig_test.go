@@ -59,6 +59,7 @@ type rig struct {
 	failed  []*graph.Error
 	tasks   []queue.Message
 	sent    map[string]bool // ids of tasks
+	step    time.Duration   // between two runs of the timer
 	syncs   []string        // "organisation connection cause session", of what was read
 	probes  int
 	refuse  bool // the bus takes nothing
@@ -72,7 +73,7 @@ func secret(c byte) []byte { return bytes.Repeat([]byte{c}, 32) }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{T: t, now: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC), sent: map[string]bool{}, orgs: map[string]organization.Organization{},
+	r := &rig{T: t, step: time.Hour, now: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC), sent: map[string]bool{}, orgs: map[string]organization.Organization{},
 		secrets: [][]byte{secret('a')}, url: "https://calendar.example.com"}
 	clock := func() time.Time { return r.now }
 	r.store = exchange.New(clock, exchange.Switches{})
@@ -281,12 +282,12 @@ func (r *rig) run() {
 	}
 }
 
-// passes lets time pass, an hour at a time: Graph sends what is due, the timer runs, and
+// passes lets time pass, a step at a time: Graph sends what is due, the timer runs, and
 // tasks are handled.
 func (r *rig) passes(d time.Duration) {
 	r.Helper()
 	for end := r.now.Add(d); r.now.Before(end); {
-		r.now = r.now.Add(min(time.Hour, end.Sub(r.now)))
+		r.now = r.now.Add(min(r.step, end.Sub(r.now)))
 		r.hub.Deliver(r.Context())
 		if err := r.keeper.Renewals(r.Context()); err != nil && !r.refuse && !r.dead {
 			r.Error(err)

@@ -77,7 +77,7 @@ func (x *matter) take(ctx context.Context) error {
 		return x.silent(ctx)
 	case !x.fits():
 		return x.anew(ctx)
-	case x.cause == CauseReauthorize && now.Sub(x.row.Renewed) >= patched, !now.Before(x.renewAt()), x.row.Due.IsZero():
+	case x.cause == CauseReauthorize && now.Sub(x.row.Renewed) >= patched, !now.Before(x.renewAt()), x.row.Due.IsZero(), x.row.Renewed.IsZero():
 		return x.renew(ctx)
 	}
 	return x.schedule(ctx, x.renewAt())
@@ -86,6 +86,11 @@ func (x *matter) take(ctx context.Context) error {
 // fits reports whether the subscription is what a new one would be.
 func (x *matter) fits() bool {
 	return x.row.Key == x.keys.SigningID() && x.row.Notify == x.notify && x.row.Tenant == x.as.Tenant && x.row.Mailbox == x.mailbox() && x.row.App == x.as.App()
+}
+
+// doubtful reports whether Graph may have a subscription whose id nobody heard.
+func (x *matter) doubtful() bool {
+	return x.row.ID == "" && x.row.Of == "" && x.row.Key != "" && x.now().Before(x.row.Expires)
 }
 
 // mailbox is what is subscribed to: the account that signed in, else the address.
@@ -116,6 +121,7 @@ func (x *matter) make(ctx context.Context) error {
 	}
 	x.row.ID, x.row.Of = "", ""
 	x.row.Key, x.row.Notify, x.row.Tenant, x.row.Mailbox, x.row.App = x.keys.SigningID(), x.notify, x.as.Tenant, x.mailbox(), x.as.App()
+	x.row.Expires = x.now().Add(life).UTC() // of what may be made now, at the latest
 	if err := x.schedule(ctx, x.now().Add(retry)); err != nil {
 		return err
 	}
@@ -126,8 +132,11 @@ func (x *matter) make(ctx context.Context) error {
 			return nil // served by another connection's
 		}
 	}
+	if failure != nil && !failure.Unanswered {
+		x.row.Key = "" // nothing was made
+	}
 	if failure != nil {
-		return x.failed(ctx, failure)
+		return errors.Join(x.schedule(ctx, x.row.Due), x.failed(ctx, failure))
 	}
 	if err := x.rows.Own(ctx, made.ID, x.row.Connection); err != nil {
 		return err
@@ -201,6 +210,9 @@ func (x *matter) renew(ctx context.Context) error {
 // anew replaces the subscription.
 func (x *matter) anew(ctx context.Context) error {
 	if x.row.App == x.as.App() {
+		if err := x.doubt(ctx); err != nil {
+			return err
+		}
 		if failure := x.unsubscribe(ctx, x.row.ID); failure != nil && failure.Kind != graph.Unreachable {
 			return x.failed(ctx, failure)
 		}

@@ -304,6 +304,55 @@ func TestASubscriptionWhoseAnswerWasLostIsAdopted(t *testing.T) {
 	r.agenda(1)
 }
 
+func TestALostSubscriptionOfACalendarThatIsNotReadAnyMoreEndsWhenItTells(t *testing.T) {
+	r := newRig(t)
+	lost := func(v twin.Visit) twin.Fate {
+		r.fate = nil
+		return twin.Fate{Effect: twin.LoseAnswer}
+	}
+	r.fate = lost
+	r.order(r.c, subscribe.CauseFollow)
+	r.tasks = nil
+	r.c.Direction, r.c.Scope = connection.Up, connection.ReadWrite
+	r.connect(r.c)
+	r.order(r.c, subscribe.CauseFollow)
+	r.edit()
+	r.moment()
+	r.reads("direction up")
+	r.none(r.c)
+	// Or by itself, within a week.
+	r.c.Direction = connection.Both
+	r.connect(r.c)
+	r.fate = lost
+	r.order(r.c, subscribe.CauseFollow)
+	r.tasks = nil
+	r.c.Direction = connection.Up
+	r.connect(r.c)
+	r.order(r.c, subscribe.CauseFollow)
+	r.agenda(1)
+	r.passes(8 * 24 * time.Hour)
+	r.none(r.c)
+}
+
+func TestAnEndWhoseAnswerWasLostIsNoticedWhenTheCalendarIsReadAgain(t *testing.T) {
+	r := newRig(t)
+	r.order(r.c, subscribe.CauseFollow)
+	r.fate = func(v twin.Visit) twin.Fate {
+		r.fate = nil
+		return twin.Fate{Effect: twin.LoseAnswer}
+	}
+	r.c.Direction, r.c.Scope = connection.Up, connection.ReadWrite
+	r.connect(r.c)
+	r.order(r.c, subscribe.CauseFollow)
+	if n := len(r.hub.Subscriptions()); n != 0 {
+		t.Fatalf("%d subscriptions", n)
+	}
+	r.c.Direction = connection.Both
+	r.connect(r.c)
+	r.order(r.c, subscribe.CauseFollow)
+	r.one(r.c)
+}
+
 // One whose client state nobody knows would never be heard.
 func TestADuplicateThatIsNotOursIsReplaced(t *testing.T) {
 	r := newRig(t)

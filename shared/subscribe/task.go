@@ -179,6 +179,8 @@ func (k *Keeper) notified(ctx context.Context, t task, id key.Key, m queue.Messa
 		return err
 	case !readable && row.ID != "" && row.Due.IsZero():
 		return nil // it could not be ended; the next sign-in finds it
+	case !readable && row.ID == "" && subscription != "":
+		return (&matter{Keeper: k, row: row, c: c}).endTold(ctx, subscription)
 	case !readable || row.ID == "":
 		// Ended here, or not known of: what should be is made so, and nothing is read
 		// that may not be.
