@@ -273,6 +273,22 @@ func TestAFirstReadingPutsAConnectionOnTheAgendaAndTheLastTakesItFromThere(t *te
 	}
 }
 
+// Who connected while the organisation had nothing told is read when it has.
+func TestAConnectionIsReadOnceTheSettingsAllowIt(t *testing.T) {
+	r := newRig(t, `"downSync":{"privacy":"nothing"}`)
+	r.meet("Dentist", monday)
+	r.sync(downsync.CauseConnect)
+	r.hours(3 * time.Hour)
+	if len(r.visits) != 0 {
+		t.Fatalf("%d requests", len(r.visits))
+	}
+	r.org.DownSync.Privacy = "busy"
+	r.hours(2 * time.Hour)
+	if have := r.app(); len(have) != 1 {
+		t.Errorf("%+v", have)
+	}
+}
+
 // A turn that comes after somebody had the calendar read anyhow costs nothing.
 func TestATurnThatWasTakenAlreadyReadsNothing(t *testing.T) {
 	r := newRig(t, "")

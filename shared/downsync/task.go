@@ -305,14 +305,18 @@ func (r *reading) end(ctx context.Context) error {
 	return r.progressed(ctx)
 }
 
-// off notes that a connection's calendars are not to be read, and takes it from the
-// agenda. What is known of them stays until the connection goes, so that nothing is told
-// twice when they are read again; only what an organisation has none of told is forgotten.
+// off notes that a connection's calendars are not to be read. Where that is the
+// connection's own doing it leaves the agenda; where it is the organisation's it stays
+// there, which costs nothing, so that it is read again when the settings allow it. What
+// is known of the calendars stays until the connection goes, so that nothing is told twice
+// when they are read again; only what an organisation has nothing told of is forgotten.
 func (r *reading) off(ctx context.Context, why string) error {
-	if why != causeModuleOff && why != causeSyncOff && why != causeNothing && why != causeTenant {
-		if err := r.dropTurn(ctx); err != nil {
-			return err
-		}
+	turn := r.dropTurn
+	if why == causeModuleOff || why == causeSyncOff || why == causeNothing || why == causeTenant {
+		turn = r.ensureTurn
+	}
+	if err := turn(ctx); err != nil {
+		return err
 	}
 	if why == causeNothing {
 		if err := r.clear(ctx, r.progress.Read); err != nil {
