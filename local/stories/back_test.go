@@ -2,6 +2,7 @@ package stories
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/m365/notify"
+	"github.com/calbridge/calbridge/local/stack"
 )
 
 // known are the titles of a person's appointments as a booking app that reads the topic
@@ -178,4 +180,56 @@ func (w *world) became(booking string) (change string) {
 		}
 	}
 	return change
+}
+
+// What the delete brake is for: a mailbox is emptied, nothing counts as deleted, and the
+// organisation's admin decides.
+func TestAMailboxThatWasEmptiedWaitsForTheAdmin(t *testing.T) {
+	people, ok := gather(t)
+	if !ok {
+		return
+	}
+	w := start(t)
+	const at = "paula@acme.example"
+	w.mailbox(acme, at, "Paula Planner")
+	w.organization("plan", fields{"displayName": "Plan & Go", "profile": "planning", "module": true, "timeZone": "Europe/Helsinki",
+		"product": fields{"name": "Planner"}, "downSync": fields{"privacy": "title"}})
+	var all []string
+	for i := range 13 {
+		title := fmt.Sprintf("Meeting %02d", i)
+		w.plans(acme, at, title, "normal", fmt.Sprintf("%02d", i))
+		all = append(all, title)
+	}
+	paula := people.person()
+	paula.connects(w.link(fields{"organization": "plan", "role": "user", "user": "u-paula", "email": at}), "Write bookings into it, and read it", at)
+	w.learns("u-paula", all...)
+	for _, e := range w.M365.Exchange.Events(acme, at) {
+		if e.Subject != "Meeting 07" {
+			if err := w.M365.Exchange.Owner(acme, at).Delete(e.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.notified()
+	paula.does("Connected apps", "Until then nothing counts as deleted")
+	ctx, cancel := w.patiently()
+	defer cancel()
+	if err := w.changes.Wait(ctx, func() bool {
+		return slices.ContainsFunc(w.changes.Others(), func(c stack.Change) bool { return c.Type == "calbridge.alert.v1" && c.Code == "held" })
+	}); err != nil {
+		t.Error("no alert")
+	}
+	if got := w.known("u-paula"); !slices.Equal(got, all) {
+		t.Errorf("told all the same: %q", got)
+	}
+
+	admin := people.person()
+	admin.Open(w.link(fields{"organization": "plan", "role": "org-admin", "user": "u-admin", "email": "admin@acme.example"}))
+	admin.does("Continue", "of 13 appointments are gone")
+	admin.does("Decide", "What is gone from the calendar of")
+	admin.does("Yes, they were deleted", "What is gone counts as deleted")
+	w.learns("u-paula", "Meeting 07")
+	paula.Reload()
+	paula.Sees("Last read: ")
+	w.ends()
 }
