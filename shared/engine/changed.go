@@ -69,10 +69,8 @@ var (
 func (e *Engine) Changed(ctx context.Context, organization string, lane key.Key, as graph.Access, mailbox string, item graph.Item) (downsync.Fate, error) {
 	const tries = 4
 	c := &changing{Engine: e, organization: organization, lane: lane, as: as, mailbox: mailbox, item: item}
-	err := errMoved
 	for range tries {
-		var fate downsync.Fate
-		if fate, err = c.look(ctx); !errors.Is(err, errMoved) {
+		if fate, err := c.look(ctx); !errors.Is(err, errMoved) {
 			return fate, err
 		}
 	}
@@ -198,6 +196,9 @@ func strange(row state.Delivery, trace string) event.Aspects {
 	out := event.Differ(row.Sight, trace)
 	ours := row.Look.Sights
 	if row.Intent.InDoubt() {
+		if row.Intent.Sight == "" && row.Intent.Op != state.OpDelete {
+			return 0 // an attempt of an older build: what it writes is not known
+		}
 		ours = withSight(ours, row.Intent.Sight)
 	}
 	for _, one := range ours {
