@@ -386,3 +386,18 @@ func TestWhatAnUnchangedCalendarCosts(t *testing.T) {
 		t.Errorf("%d effects, %d of them requests to Graph", n, len(r.visits)-visits)
 	}
 }
+
+// BenchmarkUnchanged reads a calendar of 200 appointments in which nothing changed.
+func BenchmarkUnchanged(b *testing.B) {
+	r := newRig(b, "")
+	for i := range 200 {
+		r.meet(fmt.Sprint("Meeting ", i), monday.Add(time.Duration(i)*time.Hour))
+	}
+	r.sync(downsync.CauseConnect)
+	b.ReportAllocs()
+	visits := len(r.visits)
+	for b.Loop() {
+		r.sync(downsync.CauseSchedule)
+	}
+	b.ReportMetric(float64(len(r.visits)-visits)/float64(b.N), "graph/op")
+}
