@@ -18,7 +18,7 @@ var attacks = []string{"state replayed", "state forged", "state expired", "state
 	"a form of 1 MB", "double click", "two tabs", "back button", "a token, secret or address in a log"}
 
 var (
-	testPattern    = regexp.MustCompile("`(Test[A-Za-z0-9]+|(?:local|shared)/[a-z0-9]+)`")
+	testPattern    = regexp.MustCompile("`(Test[A-Za-z0-9]+|(?:local|shared)(?:/[a-z0-9]+)+)`")
 	picturePattern = regexp.MustCompile(`!\[([^\]]*)\]\(([^)]*\.png)\)`)
 )
 
