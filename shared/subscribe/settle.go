@@ -68,6 +68,10 @@ func (k *Keeper) settle(ctx context.Context, t task, id key.Key, m queue.Message
 // take decides what a subscription that is wanted needs.
 func (x *matter) take(ctx context.Context) error {
 	now := x.now().UTC()
+	if x.cause == CauseReauthorize && x.row.ID != "" && x.told != "" && !same(x.told, x.row.ID) {
+		x.unknown(ctx, x.as, x.told)
+		x.cause = CauseUnknown // ours did not ask
+	}
 	switch {
 	case x.row.ID == "" && x.row.Of != "":
 		return x.stillServed(ctx)
@@ -209,7 +213,7 @@ func (x *matter) renew(ctx context.Context) error {
 
 // anew replaces the subscription.
 func (x *matter) anew(ctx context.Context) error {
-	if x.row.App == x.as.App() {
+	if x.row.App == x.as.App() && x.row.Tenant == x.as.Tenant { // else nobody may end it any more (I7)
 		if err := x.doubt(ctx); err != nil {
 			return err
 		}
@@ -300,7 +304,7 @@ func (x *matter) silent(ctx context.Context) error {
 func (k *Keeper) SweepFound(ctx context.Context, organization string, id key.Key) error {
 	row, err := k.rows.Get(ctx, id)
 	if errors.Is(err, state.ErrNotFound) {
-		return nil
+		return k.unseen(ctx, organization, id)
 	}
 	if err != nil {
 		return err
@@ -322,6 +326,17 @@ func (k *Keeper) SweepFound(ctx context.Context, organization string, id key.Key
 		return err
 	}
 	return k.send(ctx, k.message(row, OpSubscribe, CauseSilent, now.Add(patience)))
+}
+
+// unseen lets a connection be looked at that has no row and stands on no agenda, though
+// its calendars are read: it is older than subscriptions are, or what ended one was cut
+// off before the connection was disconnected.
+func (k *Keeper) unseen(ctx context.Context, organization string, id key.Key) error {
+	c, _, readable, err := k.look(ctx, organization, id)
+	if err != nil || !readable || c.Delegated && c.Scope == connection.Busy {
+		return err
+	}
+	return k.send(ctx, Message(c, CauseFollow, time.Time{}))
 }
 
 // ownerOf reads the row of the connection whose subscription serves this one.
@@ -359,7 +374,7 @@ func (x *matter) stillServed(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if row.ID != "" && slices.Contains(row.Sharers, state.Sharer{Organization: x.row.Organization, Connection: x.row.Connection.String()}) {
+		if row.ID != "" && x.now().Before(row.Expires) && slices.Contains(row.Sharers, state.Sharer{Organization: x.row.Organization, Connection: x.row.Connection.String()}) {
 			return x.schedule(ctx, x.now().Add(refusedFor))
 		}
 	}

@@ -178,7 +178,7 @@ func (k *Keeper) notified(ctx context.Context, t task, id key.Key, m queue.Messa
 	case err != nil:
 		return err
 	case !readable && row.ID != "" && row.Due.IsZero():
-		return nil // it could not be ended; the next sign-in finds it
+		return k.share(ctx, row, t.Cause) // it could not be ended; the next sign-in finds it
 	case !readable && row.ID == "" && subscription != "":
 		return (&matter{Keeper: k, row: row, c: c}).endTold(ctx, subscription)
 	case !readable || row.ID == "":
