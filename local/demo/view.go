@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/calbridge/calbridge/local/stack"
 )
@@ -50,7 +51,11 @@ func (a Appointment) When() string {
 	if a.AllDay {
 		return a.Start.Format("Mon 2 Jan") + ", all day"
 	}
-	return a.Start.Format("Mon 2 Jan 15:04") + " - " + a.End.Format("15:04")
+	end := "15:04"
+	if a.Start.Format(time.DateOnly) != a.End.Format(time.DateOnly) {
+		end = "Mon 2 Jan 15:04"
+	}
+	return a.Start.Format("Mon 2 Jan 15:04") + " - " + a.End.Format(end)
 }
 
 // maxNews bounds what the page lists.
@@ -95,10 +100,22 @@ func (v *View) Take(c stack.Change) string {
 				strings.Join(slices.Sorted(maps.Keys(e.Data.Fields)), ", ")
 		}
 	}
+	line = printable(line)
 	if line != "" {
 		v.news = append([]string{c.At.UTC().Format("15:04:05") + " " + line}, v.news[:min(len(v.news), maxNews-1)]...)
 	}
 	return strings.TrimSpace(line)
+}
+
+// printable is a text as one line of a terminal, for which nothing in a calendar may be a
+// command or another line.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // appointment keeps one, or forgets it.

@@ -49,6 +49,19 @@ func TestAViewBuiltFromTheTopicIsWhatStandsInTheCalendar(t *testing.T) {
 	}
 }
 
+// What stands in a calendar is somebody's text, and the lines are for a terminal.
+func TestALineOfNewsIsOneLineOfPlainText(t *testing.T) {
+	v := NewView()
+	got := v.Take(stack.Change{Type: "calbridge.appointment.v1", Organization: "acme", Raw: []byte(`{"data":{"change":"upserted","connection":"c","user":"u-1","id":"a",
+ "start":{"dateTime":"2026-12-01T22:00:00"},"end":{"dateTime":"2026-12-02T01:00:00"},"showAs":"busy","title":"Dîner\u001b[31m\n\u0007\u202e\u009bx"}}`)})
+	if want := "appointment of u-1: Tue 1 Dec 22:00 - Wed 2 Dec 01:00, busy, Dîner [31m    x"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if strings.ContainsAny(v.news[0], "\x1b\n\a") {
+		t.Errorf("%q", v.news[0])
+	}
+}
+
 func TestTheNewsOfAViewAreBounded(t *testing.T) {
 	v := NewView()
 	for i := range 3 * maxNews {
