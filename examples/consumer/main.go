@@ -112,7 +112,7 @@ func (m memory) show(body []byte) {
 	case "calbridge.connection.v1":
 		fmt.Printf("%-16s %-8s connection: %s %s  %s\n", "", d.User, d.State, d.Reason, d.Message)
 	case "calbridge.appointment.v1": // of a connected calendar; the title only where it is told
-		fmt.Printf("%-16s %-8s appointment %s: %s %s %s  %s\n", "", d.User, d.Change, d.Start.DateTime, d.End.DateTime, d.ShowAs, d.Title)
+		fmt.Printf("%-16s %-8s appointment %s: %s %s %s  %q\n", "", d.User, d.Change, d.Start.DateTime, d.End.DateTime, d.ShowAs, d.Title)
 	case "calbridge.booking.changed.v1":
 		fmt.Printf("%-16s %-8s %s in Outlook, rule %s\n", e.Subject, d.User+d.Room, d.Change, d.Rule)
 	case "calbridge.consent.v1":
