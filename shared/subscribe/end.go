@@ -3,13 +3,11 @@ package subscribe
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
-	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -136,32 +134,4 @@ func (x *matter) rest(ctx context.Context) error {
 // leave takes the connection from the agenda.
 func (x *matter) leave(ctx context.Context) error {
 	return x.clear(ctx, time.Time{}, x.row.Due, x.slot)
-}
-
-// tellSharers lets those have one of their own that this one served.
-func (x *matter) tellSharers(ctx context.Context) error {
-	var messages []queue.Message
-	for _, other := range x.row.Sharers {
-		messages = append(messages, task{V: 1, Op: OpSubscribe, Organization: other.Organization, Connection: other.Connection, Cause: CauseOwner}.message(x.row.Session, x.now().Add(time.Minute)))
-	}
-	return x.send(ctx, messages...)
-}
-
-// noSharer takes this one from the row of the connection that serves it.
-func (x *matter) noSharer(ctx context.Context) error {
-	owner, err := key.Parse(x.row.Of)
-	if err != nil {
-		return nil
-	}
-	row, err := x.ownerOf(ctx, owner)
-	if err != nil || row.ETag == "" {
-		return err
-	}
-	left := slices.DeleteFunc(slices.Clone(row.Sharers), func(s state.Sharer) bool { return s.Connection == x.row.Connection.String() })
-	if len(left) == len(row.Sharers) {
-		return nil
-	}
-	row.Sharers = left
-	_, err = x.rows.Put(ctx, row)
-	return err
 }

@@ -1,7 +1,6 @@
 package subscribe_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -12,7 +11,6 @@ import (
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/queue"
-	"github.com/calbridge/calbridge/shared/state"
 	"github.com/calbridge/calbridge/shared/subscribe"
 )
 
@@ -137,116 +135,6 @@ func TestLifecycleEvents(t *testing.T) {
 	r.agenda(1)
 }
 
-func TestWhatEndsTheReadingEndsTheSubscription(t *testing.T) {
-	for name, change := range map[string]func(*rig){
-		"direction up":   func(r *rig) { r.c.Direction, r.c.Scope = connection.Up, connection.ReadWrite },
-		"paused":         func(r *rig) { r.c.Direction, r.c.State = connection.None, connection.Paused },
-		"ReadBasic only": func(r *rig) { r.c.Scope = connection.Busy },
-		"module off": func(r *rig) {
-			r.organize(acme, `{"profile":"planning","module":false,"sync":true,"downSync":{"privacy":"all"}}`)
-		},
-		"sync off": func(r *rig) {
-			r.organize(acme, `{"profile":"planning","module":true,"sync":false,"downSync":{"privacy":"all"}}`)
-		},
-		"privacy: nothing": func(r *rig) {
-			r.organize(acme, `{"profile":"planning","module":true,"sync":true,"downSync":{"privacy":"nothing"}}`)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t)
-			r.order(r.c, subscribe.CauseFollow)
-			r.one(r.c)
-			change(r)
-			r.connect(r.c)
-			if err := r.Send(t.Context(), queue.MailboxTasks, subscribe.AllMessage(acme, subscribe.CauseSettings, time.Time{})); err != nil {
-				t.Fatal(err)
-			}
-			r.now = r.now.Add(time.Second)
-			r.run()
-			r.none(r.c)
-			r.calls()
-			r.order(r.c, subscribe.CauseFollow)
-			r.none(r.c)
-			if n := r.calls(); n != 0 {
-				t.Errorf("%d requests for a calendar that is not read", n)
-			}
-		})
-	}
-}
-
-// What was in flight when reading ended is dropped, and the subscription with it.
-func TestANotificationOfACalendarThatIsNotReadAnyMoreCausesNoReading(t *testing.T) {
-	r := newRig(t)
-	r.order(r.c, subscribe.CauseFollow)
-	r.c.Direction, r.c.Scope = connection.Up, connection.ReadWrite
-	r.connect(r.c)
-	r.edit()
-	r.moment()
-	r.reads("direction up")
-	r.none(r.c)
-}
-
-func TestADisconnectEndsTheSubscriptionWhileTheTokenIsThere(t *testing.T) {
-	r := newRig(t)
-	r.order(r.c, subscribe.CauseFollow)
-	if err := r.keeper.End(t.Context(), r.c); err != nil {
-		t.Fatal(err)
-	}
-	r.none(r.c)
-	if err := r.keeper.End(t.Context(), r.c); err != nil {
-		t.Errorf("again: %v", err)
-	}
-	// Graph is down: what is left is dropped when it tells of something.
-	r = newRig(t)
-	r.order(r.c, subscribe.CauseFollow)
-	r.fate = func(twin.Visit) twin.Fate { return twin.Fate{Effect: twin.Answer, Status: 503} }
-	if err := r.keeper.End(t.Context(), r.c); err != nil {
-		t.Fatal(err)
-	}
-	r.fate = nil
-	r.gone()
-	r.edit()
-	r.moment()
-	r.reads("after the end")
-	if _, err := r.rows.Get(t.Context(), r.c.ID); !errors.Is(err, state.ErrNotFound) {
-		t.Errorf("the row stays: %v", err)
-	}
-	r.agenda(0)
-}
-
-// gone disconnects, without a subscription's end.
-func (r *rig) gone() {
-	r.Helper()
-	r.c.State = connection.Disconnected
-	r.connect(r.c)
-	r.twin.Fail(r.c.ID, graph.ClassifyToken("invalid_grant", []int{700082}, 400))
-}
-
-func TestASubscriptionOfADeadTokenWaitsForTheNextSignIn(t *testing.T) {
-	r := newRig(t)
-	r.order(r.c, subscribe.CauseFollow)
-	first := r.one(r.c)
-	r.c.State = connection.NeedsReauth
-	r.connect(r.c)
-	r.twin.Fail(r.c.ID, graph.ClassifyToken("invalid_grant", []int{700082}, 400))
-	r.order(r.c, subscribe.CauseFollow)
-	r.agenda(0)
-	r.calls()
-	r.edit()
-	r.moment()
-	r.reads("with a dead token")
-	if n := r.calls(); n != 0 || len(r.failed) != 0 {
-		t.Errorf("%d requests, %v", n, r.failed)
-	}
-	r.c.State, r.c.SignedIn = connection.Connected, r.now
-	r.connect(r.c)
-	r.order(r.c, subscribe.CauseFollow)
-	if now := r.one(r.c); now.ID != first.ID || !now.Renewed.After(first.Renewed) {
-		t.Errorf("%+v", now)
-	}
-	r.agenda(1)
-}
-
 // A kill after any effect: then there is one subscription, and the row knows it.
 func TestAKillAnywhereLeavesOneSubscriptionThatIsKnown(t *testing.T) {
 	for n := 1; ; n++ {
@@ -302,55 +190,6 @@ func TestASubscriptionWhoseAnswerWasLostIsAdopted(t *testing.T) {
 		t.Errorf("%s, not %s", now.ID, lost.ID)
 	}
 	r.agenda(1)
-}
-
-func TestALostSubscriptionOfACalendarThatIsNotReadAnyMoreEndsWhenItTells(t *testing.T) {
-	r := newRig(t)
-	lost := func(v twin.Visit) twin.Fate {
-		r.fate = nil
-		return twin.Fate{Effect: twin.LoseAnswer}
-	}
-	r.fate = lost
-	r.order(r.c, subscribe.CauseFollow)
-	r.tasks = nil
-	r.c.Direction, r.c.Scope = connection.Up, connection.ReadWrite
-	r.connect(r.c)
-	r.order(r.c, subscribe.CauseFollow)
-	r.edit()
-	r.moment()
-	r.reads("direction up")
-	r.none(r.c)
-	// Or by itself, within a week.
-	r.c.Direction = connection.Both
-	r.connect(r.c)
-	r.fate = lost
-	r.order(r.c, subscribe.CauseFollow)
-	r.tasks = nil
-	r.c.Direction = connection.Up
-	r.connect(r.c)
-	r.order(r.c, subscribe.CauseFollow)
-	r.agenda(1)
-	r.passes(8 * 24 * time.Hour)
-	r.none(r.c)
-}
-
-func TestAnEndWhoseAnswerWasLostIsNoticedWhenTheCalendarIsReadAgain(t *testing.T) {
-	r := newRig(t)
-	r.order(r.c, subscribe.CauseFollow)
-	r.fate = func(v twin.Visit) twin.Fate {
-		r.fate = nil
-		return twin.Fate{Effect: twin.LoseAnswer}
-	}
-	r.c.Direction, r.c.Scope = connection.Up, connection.ReadWrite
-	r.connect(r.c)
-	r.order(r.c, subscribe.CauseFollow)
-	if n := len(r.hub.Subscriptions()); n != 0 {
-		t.Fatalf("%d subscriptions", n)
-	}
-	r.c.Direction = connection.Both
-	r.connect(r.c)
-	r.order(r.c, subscribe.CauseFollow)
-	r.one(r.c)
 }
 
 // One whose client state nobody knows would never be heard.
@@ -422,112 +261,6 @@ func TestAnotherAddressOfOursIsTold(t *testing.T) {
 	if now := r.one(r.c); now.NotifyURL != r.url+subscribe.Path {
 		t.Errorf("%+v", now)
 	}
-}
-
-// A14.
-func TestASilentSubscriptionIsRebuiltAndCounted(t *testing.T) {
-	r := newRig(t)
-	r.order(r.c, subscribe.CauseFollow)
-	first := r.one(r.c)
-	r.now = r.now.Add(time.Hour)
-	found := func() {
-		t.Helper()
-		if err := r.keeper.SweepFound(t.Context(), acme, r.c.ID); err != nil {
-			t.Fatal(err)
-		}
-	}
-	found()
-	r.edit() // its notification comes late
-	r.moment()
-	r.passes(time.Hour)
-	if now := r.one(r.c); now.ID != first.ID {
-		t.Error("rebuilt although it told")
-	}
-	r.now = r.now.Add(time.Hour)
-	found()
-	found()
-	r.passes(time.Hour)
-	row, err := r.rows.Get(t.Context(), r.c.ID)
-	if now := r.one(r.c); now.ID == first.ID || err != nil || row.Rebuilt != 1 || !row.Suspect.IsZero() {
-		t.Errorf("%+v, row %+v, %v", now, row, err)
-	}
-	r.agenda(1)
-	found() // it was just made
-	r.passes(time.Hour)
-	if row, _ := r.rows.Get(t.Context(), r.c.ID); row.Rebuilt != 1 {
-		t.Errorf("%+v", row)
-	}
-}
-
-func TestNothingIsConcludedOfCalendarsOfOthers(t *testing.T) {
-	r := newRig(t)
-	r.order(r.c, subscribe.CauseFollow)
-	r.c.Scope, r.c.Calendars = connection.Shared, []connection.Calendar{{ID: "x", Shared: true}}
-	r.connect(r.c)
-	r.now = r.now.Add(time.Hour)
-	if err := r.keeper.SweepFound(t.Context(), acme, r.c.ID); err != nil {
-		t.Fatal(err)
-	}
-	if row, _ := r.rows.Get(t.Context(), r.c.ID); !row.Suspect.IsZero() {
-		t.Error("it is suspected")
-	}
-	if err := r.keeper.SweepFound(t.Context(), acme, key.Of("no", "connection")); err != nil {
-		t.Error(err)
-	}
-}
-
-// Two organisations of one person: Graph makes one subscription (409), which serves both.
-func TestTwoConnectionsOfOneMailboxShareASubscription(t *testing.T) {
-	r := newRig(t)
-	r.order(r.c, subscribe.CauseFollow)
-	first := r.one(r.c)
-	r.organize("zeta", `{"profile":"planning","module":true,"sync":true,"accounts":"any","downSync":{"privacy":"all"}}`)
-	second := r.c
-	second.ID, second.Organization, second.User = key.Of("test", "second"), "zeta", "z-1"
-	r.connect(second)
-	r.order(second, subscribe.CauseFollow)
-	r.one(r.c)
-	r.edit()
-	r.moment()
-	slices.Sort(r.syncs)
-	r.reads("both", "acme mine notified", "zeta "+second.ID.String()+" notified")
-	r.agenda(2)
-	r.passes(2 * week)
-	if now := r.one(r.c); now.ID != first.ID {
-		t.Errorf("%+v", now)
-	}
-	if err := r.keeper.End(t.Context(), r.c); err != nil {
-		t.Fatal(err)
-	}
-	r.gone()
-	r.passes(2 * time.Hour)
-	r.one(second)
-	r.syncs = nil
-	r.edit()
-	r.moment()
-	r.reads("the one that is left", "zeta "+second.ID.String()+" notified")
-	if err := r.keeper.End(t.Context(), second); err != nil {
-		t.Fatal(err)
-	}
-	r.none(second)
-}
-
-func TestTheOneThatIsServedLeavesTheOtherAlone(t *testing.T) {
-	r := newRig(t)
-	r.order(r.c, subscribe.CauseFollow)
-	r.organize("zeta", `{"profile":"planning","module":true,"sync":true,"accounts":"any","downSync":{"privacy":"all"}}`)
-	second := r.c
-	second.ID, second.Organization = key.Of("test", "second"), "zeta"
-	r.connect(second)
-	r.order(second, subscribe.CauseFollow)
-	if err := r.keeper.End(t.Context(), second); err != nil {
-		t.Fatal(err)
-	}
-	r.one(r.c)
-	r.agenda(1)
-	r.edit()
-	r.moment()
-	r.reads("the other", "acme mine notified")
 }
 
 // What Graph answers, and what follows.

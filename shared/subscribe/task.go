@@ -216,27 +216,6 @@ func forwarded(t task, m queue.Message, session string) queue.Message {
 	return next
 }
 
-// share lets the other connections of the mailbox be read too.
-func (k *Keeper) share(ctx context.Context, row state.Subscription, cause string) error {
-	for _, other := range row.Sharers {
-		id, err := key.Parse(other.Connection)
-		if err != nil {
-			continue
-		}
-		stored, err := k.connections.Get(ctx, other.Organization, id)
-		if errors.Is(err, state.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := k.send(ctx, downsync.Message(other.Organization, stored.Connection, cause, time.Time{})); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // unknown ends a subscription that Graph has and no row does. Nobody waits for it: where
 // it cannot be ended now, the next notification tries again.
 func (k *Keeper) unknown(ctx context.Context, as graph.Access, id string) {
