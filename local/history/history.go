@@ -40,6 +40,7 @@ type history struct {
 	probed   bool              // whether some have connections by probe, where nobody signs in
 	accounts map[string][]world.Account
 	dead     map[string]graph.Fate // of accounts by address: why they give no token
+	links    map[reading]string    // where a reading goes on
 }
 
 type revision struct {
@@ -91,7 +92,7 @@ func Draw(t *rapid.T) *world.World {
 func newHistory(t *rapid.T, w *world.World) *history {
 	h := &history{T: t, w: w, sent: map[string]*revision{}, faults: rapid.IntRange(0, 8).Draw(t, "faults"),
 		deleted: map[string]bool{}, notes: map[string]string{}, strange: map[string]string{},
-		email: map[string]string{}, accounts: map[string][]world.Account{}, dead: map[string]graph.Fate{}}
+		email: map[string]string{}, accounts: map[string][]world.Account{}, dead: map[string]graph.Fate{}, links: map[reading]string{}}
 	h.probed = !h.signIn() && rapid.IntRange(0, 2).Draw(t, "connections by probe") == 0
 	h.closed = h.signIn() || h.probed // nobody has, yet
 	for _, user := range h.users() {
@@ -124,8 +125,10 @@ func (h *history) act() {
 		h.send(rapid.SampledFrom(h.bookings()).Draw(h.T, "booking"))
 	case n < 30:
 		h.w.Begin(rapid.SampledFrom(kinds).Draw(h.T, "function"))
-	case n < 80:
+	case n < 76:
 		h.step()
+	case n < 80:
+		h.listen()
 	case n < 83:
 		h.loseLock()
 	case n < 87:
