@@ -138,3 +138,18 @@ func TestWhatTheScheduleFindsWithoutASubscriptionMakesOne(t *testing.T) {
 }
 
 func otherUser() exchange.User { return exchange.User{Principal: "eero@acme.example", Name: "Eero"} }
+
+// The interval may be shorter now, and less may be told: neither waits for a turn that was
+// given under the settings before.
+func TestSettingsThatChangeAreReadUnderAtOnce(t *testing.T) {
+	r := newRig(t)
+	up := r.c
+	up.ID, up.User, up.Direction, up.Scope = key.Of("test", "up"), "u-2", connection.Up, connection.ReadWrite
+	r.connect(up)
+	r.tasks = append(r.tasks, subscribe.AllMessage(acme, subscribe.CauseSettings, r.now))
+	r.run()
+	r.now = r.now.Add(time.Second)
+	r.run()
+	r.one(r.c)
+	r.reads("the one that is read", "acme mine settings")
+}

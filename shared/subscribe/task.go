@@ -134,7 +134,8 @@ func (k *Keeper) again(ctx context.Context, m queue.Message, err error) error {
 	return k.send(ctx, next)
 }
 
-// all orders a look at each of an organisation's connections, a page at a time.
+// all orders a look at each of an organisation's connections, and that their calendars
+// are read, a page at a time.
 func (k *Keeper) all(ctx context.Context, t task, m queue.Message) error {
 	after, _ := m.Properties[afterProperty].(string)
 	rows, next, err := k.connections.List(ctx, t.Organization, after, pageSize)
@@ -144,7 +145,11 @@ func (k *Keeper) all(ctx context.Context, t task, m queue.Message) error {
 	now := k.now()
 	var messages []queue.Message
 	for i, row := range rows {
-		messages = append(messages, Message(row.Connection, t.Cause, now.Add(time.Duration(i)*pace)))
+		at := now.Add(time.Duration(i) * pace)
+		messages = append(messages, Message(row.Connection, t.Cause, at))
+		if row.Reads() { // what is told of it, or how often, may be otherwise now
+			messages = append(messages, downsync.Message(t.Organization, row.Connection, t.Cause, at))
+		}
 	}
 	if next != "" {
 		rest := t.message(m.SessionID, now.Add(time.Duration(len(rows))*pace))
