@@ -11,6 +11,16 @@
 // repaired by the next wake-up (write-path.md; the algorithm is explored there as
 // a model, and plan is its function of the same name).
 //
+// # What people do to our events
+//
+// Changed is asked about every item of a calendar's changes (package downsync). It tells
+// of what people did, and leaves orders in the row: fields to be written again, or an
+// event to be looked for; the lane carries them out (changed.go, tell.go, mend.go).
+//
+// Guessed: that our text survives as text between the markers, and that a deleted event
+// does not answer to its id. Decided here, since the specification is silent: what is put
+// back, how often an hour, and what of a person's words is told (tell.go).
+//
 // # Errors
 //
 // Intake, Write and DeadLetter return an error only when the bus refuses a send:
