@@ -129,13 +129,18 @@ func (s *Syncer) known(ctx context.Context, id string, orgs map[string]organizat
 
 // ensureTurn puts a connection on the agenda, at its next moment; it is the same one
 // whoever computes it.
-func (r *reading) ensureTurn(ctx context.Context) error { return r.due.AddSyncs(ctx, r.turns()) }
+func (r *reading) ensureTurn(ctx context.Context) error { return r.due.AddSyncs(ctx, r.turns()[:1]) }
 
-// dropTurn takes it from there.
+// dropTurn takes it from there, from wherever the schedule may have put it already.
 func (r *reading) dropTurn(ctx context.Context) error { return r.due.SyncsDone(ctx, r.turns()) }
 
-// turns are the next moments at which the connection can be on the agenda.
-func (r *reading) turns() []state.SyncTurn {
-	at := appointment.Moment(r.c.ID, every(r.org), r.began)
-	return []state.SyncTurn{{Organization: r.org.ID, Connection: r.c.ID, Session: Session(r.c), At: at}}
+// turns are the moments at which the connection can be on the agenda: the next one, those
+// that a run of the schedule has gone through ahead, and the one behind.
+func (r *reading) turns() (all []state.SyncTurn) {
+	interval := every(r.org)
+	last := r.began.Add(horizon + state.SyncSlot + interval)
+	for at := appointment.Moment(r.c.ID, interval, r.began); len(all) == 0 || !at.After(last); at = at.Add(interval) {
+		all = append(all, state.SyncTurn{Organization: r.org.ID, Connection: r.c.ID, Session: Session(r.c), At: at})
+	}
+	return all
 }
