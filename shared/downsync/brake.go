@@ -22,10 +22,11 @@ func (x *round) brake(ctx context.Context) (held bool, err error) {
 		return false, nil
 	}
 	lost := x.losses()
-	if lost <= x.org.Brake.Count {
+	if lost == 0 || x.lostBefore+lost <= x.org.Brake.Count {
 		return false, nil
 	}
 	known, err := x.knownInAll(ctx)
+	lost, known = lost+x.lostBefore, known+x.lostBefore
 	if err != nil || 100*lost <= x.org.Brake.Percent*known {
 		return false, err
 	}

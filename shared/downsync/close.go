@@ -47,22 +47,33 @@ func (x *round) close(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
+	// Whoever was killed, or failed, between asking and holding asked for all already.
+	if held, err := x.brake(ctx); err != nil || held {
+		return false, err
+	}
 	if err := x.bury(ctx); err != nil {
 		return false, err
 	}
 	for _, id := range strangers {
 		if x.spent() {
-			return true, x.save(ctx)
+			more = true
+			break
 		}
 		if err := x.lost(ctx, id); err != nil {
 			return false, err
 		}
 	}
+	if err := x.flush(ctx); err != nil {
+		return false, err
+	}
+	if more {
+		return true, x.save(ctx)
+	}
 	return false, x.finish(ctx)
 }
 
-// missing finds what a round leaves in doubt; strangers are removed ids that no
-// appointment has.
+// missing finds what a round leaves in doubt; strangers are ids that no appointment has,
+// those that were removed, and those of ours that should have been shown.
 func (x *round) missing(ctx context.Context) (all []suspects, strangers []string, err error) {
 	ids := slices.Sorted(maps.Keys(x.removed))
 	if err := x.book.load(ctx, ids); err != nil {
@@ -109,7 +120,7 @@ func (x *round) missing(ctx context.Context) (all []suspects, strangers []string
 // calendar by now.
 func (x *round) oursUnshown(ctx context.Context, ids []string) ([]string, error) {
 	inventory, ok := x.ours.(Inventory)
-	if !ok || !x.cursor.Round.Full || x.overflow || x.shared || x.id != x.c.Calendar {
+	if !ok || !x.cursor.Round.Full || x.overflow || x.shared || !x.written {
 		return ids, nil
 	}
 	w := x.window()
@@ -268,6 +279,7 @@ func (x *round) alive(ctx context.Context, record string, i graph.Item) error {
 		x.drop(record, i.ID)
 		return err
 	}
+	day := ""
 	if i.Kind == graph.Single {
 		if err := x.single(ctx, i); err != nil {
 			return err
@@ -282,11 +294,31 @@ func (x *round) alive(ctx context.Context, record string, i graph.Item) error {
 		if err := x.tellDay(s, a, name, i.ID); err != nil {
 			return err
 		}
+		day = name
 	}
-	if !x.window().Holds(i.Start, i.End) {
+	switch {
+	case !x.window().Holds(i.Start, i.End):
 		x.drop(record, i.ID)
+	case len(calendars(x.c)) > 1:
+		x.doubtPlace(record, day)
 	}
 	return nil
+}
+
+// doubtPlace notes of an appointment that it may be in another calendar by now: when it
+// comes back it is told again.
+func (x *round) doubtPlace(record, day string) {
+	r := x.book.of(record)
+	if r.One != nil && day == "" {
+		one := *r.One
+		one.Hash, r.One = "", &one
+	}
+	if known, there := r.Days[day]; there {
+		known.Hash = ""
+		r.Days = maps.Clone(r.Days)
+		r.Days[day] = known
+	}
+	x.book.set(r)
 }
 
 // elsewhere reports whether an event is known in another of the connection's calendars:
@@ -338,8 +370,15 @@ func (x *round) look(ctx context.Context, s suspects) error {
 	if err := x.bearable(err); err != nil {
 		return err
 	}
+	other, failed := x.elsewhere(ctx, s.record.ID)
+	if failed != nil {
+		return failed
+	}
 	for id, known := range doubted {
-		if err == nil && !there[known.Event] {
+		switch {
+		case err == nil && !there[known.Event] && other:
+			x.drop(s.record.ID, known.Event)
+		case err == nil && !there[known.Event]:
 			x.gone[markOf(id)] = true
 			continue
 		}
@@ -378,6 +417,9 @@ func (x *round) bury(ctx context.Context) error {
 	if len(x.gone) == 0 {
 		return x.flush(ctx)
 	}
+	if !x.cursor.Round.Approved && !x.cursor.Round.Restored {
+		x.lostBefore += x.losses()
+	}
 	if err := x.book.loadAll(ctx); err != nil {
 		return err
 	}
@@ -408,8 +450,9 @@ func (x *round) gravestone(id string, known state.Known) {
 	}
 }
 
-// lost takes that an id was removed which no appointment has: perhaps one of ours, which
-// is for those to confirm who know them.
+// lost takes that an id was removed, or not shown, which no appointment has: perhaps one
+// of ours, which is for those to confirm who know them. One that is there all the same
+// stays known.
 func (x *round) lost(ctx context.Context, id string) error {
 	if !x.cursor.Round.Restored {
 		if _, err := x.fateOf(ctx, graph.Item{ID: id, Removed: true}); err != nil {
@@ -417,5 +460,6 @@ func (x *round) lost(ctx context.Context, id string) error {
 		}
 	}
 	delete(x.removed, id)
+	x.see(id, "")
 	return nil
 }

@@ -14,6 +14,10 @@ import (
 // still fits its row. Of a calendar that has more nothing counts as missing.
 const maxSeen = 40_000
 
+// maxNamed is how many ids of series, and how many of removed events, a round remembers:
+// of more it has to be a full one, which finds them without.
+const maxNamed = 1000
+
 // mark stands for an id in what a round remembers.
 type mark [8]byte
 

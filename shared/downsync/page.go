@@ -70,7 +70,12 @@ func (x *round) sorted(items []graph.Item) []graph.Item {
 // where it is confirmed.
 func (x *round) item(ctx context.Context, i graph.Item) error {
 	if i.Removed {
-		x.removed[i.ID] = true
+		if len(x.removed) >= maxNamed && !x.cursor.Round.Full {
+			return errAnew
+		}
+		if len(x.removed) < maxNamed { // others a full round misses
+			x.removed[i.ID] = true
+		}
 		delete(x.seen, markOf(i.ID))
 		return nil
 	}
@@ -119,7 +124,12 @@ func (x *round) single(ctx context.Context, i graph.Item) error {
 
 // master takes a series; its days follow.
 func (x *round) master(ctx context.Context, i graph.Item) error {
-	x.masters[i.ID] = true
+	if len(x.masters) >= maxNamed && !x.cursor.Round.Full {
+		return errAnew
+	}
+	if len(x.masters) < maxNamed { // of others a full round asks once more than it must
+		x.masters[i.ID] = true
+	}
 	s, err := x.meet(ctx, i)
 	if err != nil {
 		return err
@@ -228,7 +238,8 @@ func (x *round) tellDay(s *series, a appointment.Appointment, name, event string
 	if next.Days == nil {
 		next.Days = map[string]state.Known{}
 	}
-	if old := s.days[event]; old != "" && old != name { // the series has another zone
+	// The series has another zone. The name may be another day's by now.
+	if old := s.days[event]; old != "" && old != name && record.Days[old].Event == event {
 		x.delete(appointment.DayID(s.id, old), record.Days[old])
 		delete(next.Days, old)
 	}
@@ -255,9 +266,12 @@ func (x *round) dissolve(record state.Record) {
 }
 
 // upsert notes what is there. Its id counts how often it has changed what may be told,
-// too, since that may be told again then in the same version.
+// too, since that may be told again then in the same version; and it names the calendar.
 func (x *round) upsert(a appointment.Appointment, version string) {
 	version += "/" + strconv.Itoa(x.cursor.Bases)
+	if x.id != "" {
+		version += "/" + x.id
+	}
 	x.tell(outbound.Appointment{EventID: appointment.EventID(x.c.ID, a, version), Change: outbound.Upserted, What: a})
 }
 

@@ -25,10 +25,11 @@ const (
 // round is the reading of one calendar.
 type round struct {
 	*reading
-	id     string // of the calendar
-	shared bool   // it is somebody else's
-	key    key.Key
-	cursor state.Cursor
+	id      string // of the calendar
+	shared  bool   // it is somebody else's
+	written bool   // it is the default one, into which bookings go
+	key     key.Key
+	cursor  state.Cursor
 	*memory
 	book   *book
 	series map[string]*series // of this slice; nil for one that is not there
@@ -49,7 +50,7 @@ func (x *round) blind() bool { return basic(x.c) || x.shared }
 
 // calendar reads one calendar; more says that the slice ended before it was through.
 func (r *reading) calendar(ctx context.Context, of connection.Calendar) (more bool, err error) {
-	x := &round{reading: r, id: of.ID, shared: of.Shared, key: state.CalendarKey(r.c.ID, of.ID), series: map[string]*series{}}
+	x := &round{reading: r, id: of.ID, shared: of.Shared, written: of.Default, key: state.CalendarKey(r.c.ID, of.ID), series: map[string]*series{}}
 	x.book = newBook(r.appointments, x.key)
 	if x.cursor, err = r.cursors.Get(ctx, x.key); err != nil {
 		return false, err
@@ -200,11 +201,19 @@ func endless(round *state.Round, page graph.DeltaPage, fresh int) bool {
 // (memory.save), with the link of the very page: after a kill the page is read again, and
 // may not show any more what was told of it. That is then asked for at the round's end.
 func (x *round) flush(ctx context.Context) (err error) {
-	if len(x.events) > 0 {
-		x.cursor.Round.Doubt = x.book.changed(x.doubt)
+	if len(x.events) > 0 || len(x.book.stored) > 0 {
+		x.cursor.Round.Doubt = nil // a full round asks for whatever it does not show
+		if !x.cursor.Round.Full {
+			if x.cursor.Round.Doubt = x.book.changed(x.doubt); len(x.cursor.Round.Doubt) > maxNamed {
+				return errAnew
+			}
+		}
+		// It also shows whether somebody else has read the calendar meanwhile.
 		if x.cursor.ETag, err = x.cursors.Put(ctx, x.key, x.cursor); err != nil {
 			return err
 		}
+	}
+	if len(x.events) > 0 {
 		if err := x.book.announce(ctx); err != nil {
 			return err
 		}

@@ -33,6 +33,7 @@ const (
 	doneProperty    = "done"    // how many calendars this reading has finished
 	newsProperty    = "news"    // how many changes it has found since a link, not in full rounds
 	pagesProperty   = "pages"   // how many pages it has read
+	lostProperty    = "lost"    // how many events it has found to be gone and told of
 	turnProperty    = "turn"    // whose turn it is: since when, in Unix seconds
 )
 
@@ -175,6 +176,8 @@ type reading struct {
 	watched  bool // somebody may look at the progress right now
 	items    int  // of the pages that were read
 	news     int  // changes since a link, which a notification should have told of
+	// lostBefore counts what was told as gone, as the brake does, in the calendars before.
+	lostBefore int
 }
 
 // open reads what a task needs to begin; nil where there is nothing to do.
@@ -194,7 +197,7 @@ func (s *Syncer) open(ctx context.Context, t task, id key.Key, m queue.Message) 
 		return nil, err
 	}
 	r := &reading{Syncer: s, m: m, cause: t.Cause, org: org, c: row.Connection, lane: key.Lane(t.Organization, key.User, row.User),
-		began: s.now(), budget: s.pages, news: int(number(m, newsProperty))}
+		began: s.now(), budget: s.pages, news: int(number(m, newsProperty)), lostBefore: int(number(m, lostProperty))}
 	if r.progress, err = s.progress.Get(ctx, id); err != nil {
 		return nil, err
 	}
@@ -251,10 +254,12 @@ func (r *reading) begin(ctx context.Context, all []connection.Calendar) error {
 	}
 	p.State, p.Cause, p.Calendars = state.SyncRunning, "", len(all)
 	p.Done = min(int(number(r.m, doneProperty)), len(all))
+	before := len(p.Read)
 	for _, one := range all {
 		p.Read = withCalendar(p.Read, one.ID)
 	}
-	r.watched = r.cause == CauseRequest || r.cause == CauseConnect || p.Pages > 0
+	// What is going to be read is noted first, so that whatever is left of it is found.
+	r.watched = r.cause == CauseRequest || r.cause == CauseConnect || p.Pages > 0 || len(p.Read) > before
 	if r.cause != CauseSchedule && r.cause != CauseNotified && r.cause != CauseAgain {
 		if err := r.ensureTurn(ctx); err != nil {
 			return err
@@ -281,7 +286,7 @@ func (r *reading) next(ctx context.Context) error {
 		return err
 	}
 	return r.resend(ctx, r.m, time.Time{}, map[string]any{doneProperty: int64(r.progress.Done), pagesProperty: int64(r.progress.Pages),
-		newsProperty: int64(r.news), attemptProperty: int64(0)})
+		newsProperty: int64(r.news), lostProperty: int64(r.lostBefore), attemptProperty: int64(0)})
 }
 
 // end notes that all calendars were read, and does what follows from that.
@@ -318,14 +323,13 @@ func (r *reading) off(ctx context.Context, why string) error {
 	if err := turn(ctx); err != nil {
 		return err
 	}
-	if why == causeNothing {
-		if err := r.clear(ctx, r.progress.Read); err != nil {
-			return err
-		}
-		r.progress.Read = nil
-	}
 	if r.progress.State == state.SyncOff && r.progress.Cause == why {
 		return nil
+	}
+	if why == causeNothing {
+		if err := r.blank(ctx); err != nil {
+			return err
+		}
 	}
 	r.progress.State, r.progress.Cause = state.SyncOff, why
 	return r.progressed(ctx)
@@ -340,7 +344,13 @@ func (s *Syncer) forget(ctx context.Context, organization string, id key.Key) er
 	if err != nil {
 		return err
 	}
-	r := reading{Syncer: s, c: connection.Connection{ID: id}}
+	r := reading{Syncer: s, c: connection.Connection{ID: id}, began: s.now()}
+	if r.org, err = s.orgs.Organization(ctx, organization); err == nil {
+		err = r.dropTurn(ctx)
+	}
+	if err != nil && !errors.Is(err, state.ErrNotFound) { // of an organisation that is gone the schedule itself drops them
+		return err
+	}
 	if err := r.clear(ctx, p.Read); err != nil {
 		return err
 	}
@@ -348,6 +358,28 @@ func (s *Syncer) forget(ctx context.Context, organization string, id key.Key) er
 		return err
 	}
 	return s.progress.Forget(ctx, id)
+}
+
+// blank forgets what was in the calendars, and keeps how often they have changed what may
+// be told: when they are told again, that is news.
+func (r *reading) blank(ctx context.Context) error {
+	for _, id := range r.progress.Read {
+		calendar := state.CalendarKey(r.c.ID, id)
+		if err := r.appointments.Clear(ctx, calendar); err != nil {
+			return err
+		}
+		old, err := r.cursors.Get(ctx, calendar)
+		if err != nil || old.ETag == "" {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := r.cursors.Put(ctx, calendar, state.Cursor{Bases: old.Bases, ETag: old.ETag}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // clear forgets calendars.

@@ -1,0 +1,232 @@
+package downsync_test
+
+import (
+	"encoding/base32"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/calbridge/calbridge/shared/connection"
+	"github.com/calbridge/calbridge/shared/downsync"
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/state"
+)
+
+// The last removal of a round may be the one that is too many: a kill, or a failure,
+// between the asking and the holding lets nothing through (A2).
+func TestABrakeThatIsKilledAtTheLastRemovalHoldsAllTheSame(t *testing.T) {
+	for after := range 2 {
+		for n := 1; n < 60; n++ {
+			r := newRig(t, "")
+			var ids []string
+			for i := range 14 {
+				ids = append(ids, r.meet(fmt.Sprint("Meeting ", i), monday.Add(time.Duration(i)*time.Hour)))
+			}
+			r.sync(downsync.CauseConnect)
+			for _, id := range ids[:11] {
+				r.must(r.owner().Delete(id))
+			}
+			r.left, r.after = n, after == 1
+			r.sync(downsync.CauseSchedule)
+			r.left = 0
+			r.sync(downsync.CauseSchedule)
+			if have := r.app(); len(have) != 14 {
+				t.Fatalf("killed at %d (after: %d): %d appointments", n, after, len(have))
+			}
+		}
+	}
+}
+
+// Removals in two calendars of a mailbox are removals in one cycle of the mailbox (A2).
+func TestTheBrakeCountsAllCalendarsOfAMailbox(t *testing.T) {
+	for _, pages := range []int{1, 20} { // in one slice, and in several
+		r := newRig(t, "")
+		r.boot(&downsync.Options{Pages: pages})
+		work, err := r.store.AddCalendar(tenant, aino, "Work")
+		r.must(err)
+		own, err := r.store.Calendar(tenant, aino, "")
+		r.must(err)
+		r.c.Calendars = []connection.Calendar{{ID: own.ID, Name: "Calendar", Default: true}, {ID: work.ID, Name: "Work"}}
+		r.connect()
+		var ids []string
+		for i := range 20 {
+			id := r.meet(fmt.Sprint("Meeting ", i), monday.Add(time.Duration(i)*time.Hour))
+			if i%2 == 1 {
+				_, err := r.owner().File(id, work.ID)
+				r.must(err)
+			}
+			ids = append(ids, id)
+		}
+		r.sync(downsync.CauseConnect)
+		for _, id := range ids[:16] {
+			r.must(r.owner().Delete(id))
+		}
+		r.sync(downsync.CauseSchedule)
+		if have := r.app(); len(have) != 12 || len(r.alerts()) != 1 {
+			t.Errorf("%d pages: %d appointments, alerts %v", pages, len(have), r.alerts())
+		}
+	}
+}
+
+// A daily series that is put into a zone where all its days have the next day's date.
+func TestDaysThatTakeEachOthersNamesAreAllTold(t *testing.T) {
+	page := func(zone, version string) []graph.Item {
+		m := meeting("m", version)
+		m.Kind, m.StartZone = graph.Master, zone
+		items := []graph.Item{m}
+		for i := range 4 {
+			from := monday.Truncate(24*time.Hour).Add(22*time.Hour).AddDate(0, 0, i)
+			items = append(items, graph.Item{ID: fmt.Sprint("day ", i), ChangeKey: version, Kind: graph.Occurrence, Series: "m", Start: from, End: from.Add(time.Hour)})
+		}
+		return items
+	}
+	for _, zones := range [][2]string{{"UTC", "Asia/Tokyo"}, {"Asia/Tokyo", "UTC"}} {
+		r, _ := scripted(t, map[string]graph.DeltaPage{"": {Items: page(zones[0], "1"), Delta: "d"}, "d": {Items: page(zones[1], "2"), Delta: "e"}})
+		r.sync(downsync.CauseConnect)
+		r.sync(downsync.CauseSchedule)
+		if have := r.app(); len(have) != 4 {
+			t.Errorf("%v: %d days", zones, len(have))
+		}
+	}
+}
+
+// Where events cannot be read by their ids, one that is known in another of the
+// calendars was moved there.
+func TestWithBusyTimesOnlyAnEventThatMovedIsNotDeleted(t *testing.T) {
+	for first := range 2 {
+		r := newRig(t, "")
+		work, err := r.store.AddCalendar(tenant, aino, "Work")
+		r.must(err)
+		own, err := r.store.Calendar(tenant, aino, "")
+		r.must(err)
+		r.c.Scope = connection.Busy
+		r.c.Calendars = []connection.Calendar{{ID: work.ID, Name: "Work"}, {ID: own.ID, Name: "Calendar", Default: true}}
+		if first == 1 {
+			slices.Reverse(r.c.Calendars)
+		}
+		r.connect()
+		id := r.meet("Dentist", monday)
+		r.sync(downsync.CauseConnect)
+		_, err = r.owner().File(id, work.ID)
+		r.must(err)
+		r.sync(downsync.CauseSchedule)
+		if a := r.app()[id]; a.Calendar != work.ID {
+			t.Errorf("read first %d: %+v", first, a)
+		}
+	}
+}
+
+// An event that goes to another calendar and comes back is told where it is, each time.
+func TestAnEventThatMovesToAnotherCalendarAndBackIsToldEachTime(t *testing.T) {
+	for first := range 2 {
+		r := newRig(t, "")
+		work, err := r.store.AddCalendar(tenant, aino, "Work")
+		r.must(err)
+		own, err := r.store.Calendar(tenant, aino, "")
+		r.must(err)
+		r.c.Calendars = []connection.Calendar{{ID: work.ID, Name: "Work"}, {ID: own.ID, Name: "Calendar", Default: true}}
+		if first == 1 {
+			slices.Reverse(r.c.Calendars)
+		}
+		r.connect()
+		id := r.meet("Dentist", monday)
+		r.sync(downsync.CauseConnect)
+		for n, to := range []string{work.ID, own.ID, work.ID} {
+			_, err = r.owner().File(id, to)
+			r.must(err)
+			r.sync(downsync.CauseSchedule)
+			if a := r.app()[id]; a.Calendar != to {
+				t.Errorf("read first %d, move %d: in %q, not %q", first, n, a.Calendar, to)
+			}
+		}
+	}
+}
+
+// What is told of an event in one calendar is another event than of it in another, also
+// in the same version.
+func TestTheIdOfAnEventNamesItsCalendar(t *testing.T) {
+	ids := map[string]bool{}
+	r, _ := scripted(t, map[string]graph.DeltaPage{"": {Items: []graph.Item{meeting("x", "1")}, Delta: "d"}})
+	r.c.Calendars = []connection.Calendar{{ID: "a"}, {ID: "b"}}
+	r.connect()
+	r.sync(downsync.CauseConnect)
+	for _, m := range r.topic {
+		ids[m.ID] = true
+	}
+	if len(ids) != 2 {
+		t.Errorf("%d ids of %d events", len(ids), len(r.topic))
+	}
+}
+
+// A round that removes more than its row can name is read whole instead, and finds it.
+func TestMoreRemovalsThanARowHoldsAreFoundByAFullRead(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var removed []graph.Item
+	for range 12_000 {
+		id := make([]byte, 95)
+		for i := range id {
+			id[i] = byte(random.Uint32())
+		}
+		removed = append(removed, graph.Item{ID: base32.StdEncoding.EncodeToString(id), Removed: true})
+	}
+	removed = append(removed, graph.Item{ID: "x", Removed: true})
+	r, s := scripted(t, map[string]graph.DeltaPage{"": {Items: []graph.Item{meeting("x", "1"), meeting("y", "1")}, Delta: "d"}, "d": {Items: removed, Delta: "e"}})
+	r.sync(downsync.CauseConnect)
+	s.pages[""] = graph.DeltaPage{Items: append(slices.Clone(removed), meeting("y", "1")), Delta: "f"}
+	r.sync(downsync.CauseSchedule)
+	p, err := r.syncer.Progress(t.Context(), acme, r.c.ID)
+	if have := r.app(); err != nil || p.State != state.SyncDone || len(have) != 1 || have["y"].ID == "" {
+		t.Errorf("%v, %+v, %d appointments", err, p, len(have))
+	}
+}
+
+// What was told with less is told with more again after a time in which nothing was.
+func TestAfterATimeOfNothingEverythingIsToldUnderNewIds(t *testing.T) {
+	r := newRig(t, "")
+	id := r.meet("Dentist", monday)
+	r.sync(downsync.CauseConnect)
+	for _, privacy := range []string{"busy", "nothing", "all"} {
+		r.org.DownSync.Privacy = privacy
+		r.sync(downsync.CauseSchedule)
+	}
+	if a := r.app()[id]; a.Title == nil {
+		t.Errorf("%+v", a)
+	}
+}
+
+// A connection that is gone leaves the agenda.
+func TestADisconnectedCalendarHasNoTurn(t *testing.T) {
+	r := newRig(t, "")
+	r.sync(downsync.CauseConnect)
+	r.c.State = connection.Disconnected
+	r.connect()
+	r.hours(2 * time.Hour)
+	r.runs = nil
+	r.hours(4 * time.Hour)
+	if len(r.runs) != 0 {
+		t.Errorf("%d turns", len(r.runs))
+	}
+}
+
+// Whatever a first reading leaves when it is killed goes with the connection.
+func TestAKilledFirstReadingLeavesNothingBehindAConnection(t *testing.T) {
+	for n := 1; n < 40; n++ {
+		r := newRig(t, "")
+		r.meet("Dentist", monday)
+		r.order(downsync.CauseSchedule)
+		r.left = n
+		r.step(r.now.Add(time.Hour))
+		r.tasks, r.left = nil, 0
+		r.boot(nil)
+		r.c.State = connection.Disconnected
+		r.connect()
+		r.sync(downsync.CauseConnect)
+		all, err := state.NewAppointments(r.tables).All(t.Context(), state.CalendarKey(r.c.ID, ""))
+		cursor, err2 := state.NewCursors(r.tables).Get(t.Context(), state.CalendarKey(r.c.ID, ""))
+		if err != nil || err2 != nil || len(all) != 0 || cursor.ETag != "" {
+			t.Fatalf("killed at %d: %v, %v, %d appointments, cursor %q", n, err, err2, len(all), cursor.ETag)
+		}
+	}
+}
