@@ -30,7 +30,8 @@ func (e *Engine) DeadLetter(ctx context.Context, source string, m queue.Message)
 	if source == queue.MailboxTasks && round > maxRounds {
 		return e.giveUpTask(ctx, m)
 	}
-	next := queue.Message{ID: fmt.Sprintf("%s.%d", baseID(m), round), SessionID: m.SessionID, Subject: m.Subject,
+	next := queue.Message{ID: fmt.Sprintf("%.100s.d%d", m.ID, round), // no attempt has one like it, which the bus would swallow
+		SessionID: m.SessionID, Subject: m.Subject,
 		ContentType: m.ContentType, Body: m.Body, ScheduledFor: e.now().Add(e.backoff(int(round), time.Minute, time.Hour)),
 		Properties: map[string]any{"round": round}}
 	for _, name := range append([]string{queue.TraceProperty, afterProperty, chainProperty}, subscribe.Properties()...) {

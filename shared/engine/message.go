@@ -71,7 +71,7 @@ func traced(ctx context.Context, messages []queue.Message) []queue.Message {
 func baseID(m queue.Message) string {
 	const max = 100 // leaves room for the counter below 128 characters
 	id := m.ID
-	if n := strings.LastIndexByte(id, '.'); n > 0 && (property(m, "attempt") > 0 || property(m, "round") > 0) {
+	if n := strings.LastIndexByte(id, '.'); n > 0 && property(m, "attempt") > 0 {
 		id = id[:n]
 	}
 	if len(id) > max {
