@@ -39,7 +39,14 @@ func (x *round) close(ctx context.Context) (more bool, err error) {
 			}
 			return true, x.save(ctx)
 		}
-		if err := x.ask(ctx, s); err != nil {
+		err := x.ask(ctx, s)
+		if errors.Is(err, errSpent) {
+			if err := x.flush(ctx); err != nil {
+				return false, err
+			}
+			return true, x.save(ctx)
+		}
+		if err != nil {
 			return false, err
 		}
 		held, err := x.brake(ctx)
@@ -84,7 +91,7 @@ func (x *round) missing(ctx context.Context) (all []suspects, strangers []string
 		record := x.book.of(id)
 		if !record.Empty() {
 			found[id] = suspects{record: record, one: record.One != nil && !x.gone[markOf(id)],
-				days: x.unasked(record, slices.Sorted(maps.Keys(record.Days))), all: true}
+				days: x.unasked(record, x.unshownSince(record)), all: true}
 			continue
 		}
 		record, day, err := x.book.ofDay(ctx, id)
@@ -194,10 +201,19 @@ func (x *round) unshownDays(record state.Record) (missing []string) {
 	return missing
 }
 
+// unshownSince are the days of a series that was removed of which nothing was seen after
+// that (see item).
+func (x *round) unshownSince(record state.Record) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(record.Days)), func(day string) bool { return x.saw(appointment.DayID(record.ID, day)) })
+}
+
 // unasked are the days that were not asked for yet.
 func (x *round) unasked(record state.Record, days []string) []string {
 	return slices.DeleteFunc(slices.Clone(days), func(day string) bool { return x.gone[markOf(appointment.DayID(record.ID, day))] })
 }
+
+// errSpent says that the slice's time was up before all days of a series were asked for.
+var errSpent = errors.New("downsync: the slice is over")
 
 // ask asks for what one record has in doubt. What may not be read by its id is looked
 // for in a fresh read of its time instead, which tells less: not where it has moved to.
@@ -222,7 +238,10 @@ func (x *round) ask(ctx context.Context, s suspects) error {
 			return err
 		}
 	}
-	for _, day := range s.days {
+	for n, day := range s.days {
+		if n > 0 && x.spent() {
+			return errSpent
+		}
 		item, err := x.direct(ctx, s.record.Days[day].Event)
 		if err := x.answered(ctx, s.record.ID, appointment.DayID(s.record.ID, day), item, err); err != nil {
 			return err
@@ -241,7 +260,9 @@ func (x *round) answered(ctx context.Context, record, id string, item graph.Item
 	if err := x.bearable(err); err != nil {
 		return err
 	}
-	delete(x.removed, record)
+	if record == id { // of a series all days are to be asked for
+		delete(x.removed, record)
+	}
 	delete(x.removed, item.ID)
 	if _, full := x.seen[markOf(id)]; !full {
 		x.see(id, item.ChangeKey)
@@ -261,7 +282,7 @@ func (x *round) bearable(err error) error {
 		return nil
 	case !errors.As(err, &failure):
 		return err
-	case failure.Kind == graph.Throttled, failure.Kind == graph.Transient && number(x.m, attemptProperty) < patience:
+	case failure.Kind == graph.Throttled, failure.Kind == graph.Unauthorised && !failure.Forbidden(), failure.Kind == graph.Transient && number(x.m, attemptProperty) < patience:
 		return err
 	}
 	x.log.Warn("an appointment that was not shown cannot be read", "connection", x.c.ID, "error", failure)
@@ -455,7 +476,9 @@ func (x *round) gravestone(id string, known state.Known) {
 // stays known.
 func (x *round) lost(ctx context.Context, id string) error {
 	if !x.cursor.Round.Restored {
-		if _, err := x.fateOf(ctx, graph.Item{ID: id, Removed: true}); err != nil {
+		_, err := x.fateOf(ctx, graph.Item{ID: id, Removed: true})
+		var failure *graph.Error
+		if err != nil && !(errors.As(err, &failure) && failure.Forbidden()) { // who may not ask concludes nothing
 			return err
 		}
 	}

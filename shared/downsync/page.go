@@ -18,7 +18,9 @@ func (x *round) page(ctx context.Context, items []graph.Item) (fresh int, err er
 	items = x.sorted(items)
 	ids := make([]string, 0, len(items))
 	for _, i := range items {
-		if !i.Removed {
+		if i.Removed {
+			ids = append(ids, i.ID)
+		} else {
 			ids = append(ids, owner(i))
 		}
 	}
@@ -77,6 +79,9 @@ func (x *round) item(ctx context.Context, i graph.Item) error {
 			x.removed[i.ID] = true
 		}
 		delete(x.seen, markOf(i.ID))
+		for day := range x.book.of(i.ID).Days {
+			delete(x.seen, markOf(appointment.DayID(i.ID, day)))
+		}
 		return nil
 	}
 	delete(x.removed, i.ID)

@@ -1,16 +1,20 @@
 package downsync_test
 
 import (
+	"context"
 	"encoding/base32"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/calbridge/calbridge/local/m365/twin"
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -228,5 +232,151 @@ func TestAKilledFirstReadingLeavesNothingBehindAConnection(t *testing.T) {
 		if err != nil || err2 != nil || len(all) != 0 || cursor.ETag != "" {
 			t.Fatalf("killed at %d: %v, %v, %d appointments, cursor %q", n, err, err2, len(all), cursor.ETag)
 		}
+	}
+}
+
+// refusing is an Ours that may not confirm what is gone.
+type refusing struct{ *rig }
+
+func (o refusing) Changed(ctx context.Context, organization string, lane key.Key, as graph.Access, mailbox string, item graph.Item) (downsync.Fate, error) {
+	if item.Removed {
+		return downsync.Foreign, &graph.Error{Kind: graph.Unauthorised, Status: http.StatusForbidden}
+	}
+	return o.rig.Changed(ctx, organization, lane, as, mailbox, item)
+}
+
+// Who may see busy times only can confirm nothing of ours; the reading goes on.
+func TestWhatMayNotBeConfirmedStopsNoReading(t *testing.T) {
+	r, s := scripted(t, map[string]graph.DeltaPage{"": {Delta: "d"}, "d": {Items: []graph.Item{{ID: "ours", Removed: true}}, Delta: "e"},
+		"e": {Items: []graph.Item{meeting("x", "1")}, Delta: "f"}})
+	r.ours = func() downsync.Ours { return refusing{r} }
+	r.boot(nil)
+	r.sync(downsync.CauseConnect)
+	r.sync(downsync.CauseSchedule)
+	r.sync(downsync.CauseSchedule)
+	if have := r.app(); len(have) != 1 || len(r.failed) != 0 {
+		t.Errorf("%d appointments, %v, asked %q", len(have), r.failed, s.asked)
+	}
+}
+
+// slow is a reader each of whose reads by id takes a while, and one during which another
+// reading of the same calendar goes through.
+type slow struct {
+	graph.Reader
+	r      *rig
+	takes  time.Duration
+	during func(link string)
+}
+
+func (s *slow) Read(ctx context.Context, as graph.Access, mailbox, id string) (graph.Item, error) {
+	s.r.now = s.r.now.Add(s.takes)
+	return s.Reader.Read(ctx, as, mailbox, id)
+}
+
+func (s *slow) Delta(ctx context.Context, as graph.Access, d graph.DeltaRequest) (graph.DeltaPage, error) {
+	page, err := s.Reader.Delta(ctx, as, d)
+	if s.during != nil {
+		s.during(d.Link)
+	}
+	return page, err
+}
+
+// A series whose days are asked for one by one takes several slices, each of which ends
+// in time.
+func TestAskingForAWholeSeriesEndsInTime(t *testing.T) {
+	r := newRig(t, "")
+	work, err := r.store.AddCalendar(tenant, aino, "Work")
+	r.must(err)
+	s := &slow{Reader: r.twin, r: r, takes: 3 * time.Second}
+	r.reader = s
+	r.boot(nil)
+	id := r.repeat("Daily", "daily", "UTC", "2026-11-23T12:00:00", 40)
+	r.sync(downsync.CauseConnect)
+	_, err = r.owner().File(id, work.ID) // which is not read
+	r.must(err)
+	r.order(downsync.CauseSchedule)
+	for n := 0; len(r.tasks) > 0; n++ {
+		began := r.now
+		if r.tasks[0].ScheduledFor.After(began) {
+			began = r.tasks[0].ScheduledFor
+		}
+		if !r.step(r.now.Add(time.Hour)) || n > 20 {
+			t.Fatalf("no end, %d slices", n)
+		}
+		if took := r.now.Sub(began); took > time.Minute {
+			t.Fatalf("slice %d took %v", n, took)
+		}
+	}
+	if have := r.app(); len(have) != 40 || r.reads() > 60 {
+		t.Errorf("%d days, %d reads", len(have), r.reads())
+	}
+}
+
+// A slice that lost its lock to another one writes nothing over what that has learnt.
+func TestASliceThatWasOvertakenOverwritesNothing(t *testing.T) {
+	v := func(version string) []graph.Item { return []graph.Item{meeting("x", version)} }
+	r, s := scripted(t, map[string]graph.DeltaPage{"": {Items: v("1"), Delta: "d"}, "d": {Items: v("2"), Delta: "e"}, "e": {Items: v("3"), Delta: "f"},
+		"f": {Delta: "g"}, "g": {Delta: "h"}})
+	r.sync(downsync.CauseConnect)
+	row := func() string {
+		x, err := state.NewAppointments(r.tables).Get(t.Context(), state.CalendarKey(r.c.ID, ""), "x")
+		r.must(err)
+		return x.One.Version
+	}
+	nested := false
+	r.reader = &slow{Reader: s, r: r, during: func(link string) {
+		if link != "d" || nested {
+			return
+		}
+		nested = true
+		for range 2 {
+			r.must(r.syncer.Task(t.Context(), downsync.Message(acme, r.c, downsync.CauseRequest, time.Time{})))
+		}
+		if row() != "3" {
+			t.Fatal("the other slice has learnt nothing")
+		}
+	}}
+	r.boot(nil)
+	r.sync(downsync.CauseSchedule)
+	if row() != "3" {
+		t.Errorf("version %s", row())
+	}
+}
+
+// Under settings by which nothing is told nothing stays stored: when they change every
+// connection is looked at (package subscribe).
+func TestWhatIsKnownGoesWhenNothingMayBeTold(t *testing.T) {
+	r := newRig(t, "")
+	r.meet("Dentist", monday)
+	r.sync(downsync.CauseConnect)
+	r.org.DownSync.Privacy = "nothing"
+	r.sync("settings")
+	all, err := state.NewAppointments(r.tables).All(t.Context(), state.CalendarKey(r.c.ID, ""))
+	if err != nil || len(all) != 0 {
+		t.Errorf("%v, %d are known", err, len(all))
+	}
+}
+
+// A sign-in that dies while what is missing is asked for leaves nothing out: after the
+// next one it is asked for again.
+func TestASignInThatDiesWhileAskingLosesNothing(t *testing.T) {
+	r := newRig(t, "")
+	id := r.meet("Dentist", monday)
+	r.sync(downsync.CauseConnect)
+	r.must(r.owner().Delete(id))
+	r.fate = func(v twin.Visit) twin.Fate {
+		if v.Read != "" {
+			return twin.Fate{Effect: twin.Answer, Status: http.StatusUnauthorized, Code: "InvalidAuthenticationToken"}
+		}
+		return twin.Fate{}
+	}
+	r.sync(downsync.CauseSchedule)
+	r.fate = nil
+	if have := r.app(); len(have) != 1 || len(r.failed) != 1 {
+		t.Errorf("%d appointments, %v", len(have), r.failed)
+	}
+	r.sync(downsync.CauseSchedule)
+	if have := r.app(); len(have) != 0 {
+		t.Errorf("%+v", have)
 	}
 }
