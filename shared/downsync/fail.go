@@ -42,7 +42,7 @@ func (s *Syncer) again(ctx context.Context, m queue.Message, r *reading, err err
 func (s *Syncer) soFar(r *reading, attempt int64) map[string]any {
 	p := map[string]any{attemptProperty: attempt}
 	if r != nil && r.progress.State == state.SyncRunning {
-		p[doneProperty], p[pagesProperty], p[newsProperty] = int64(r.progress.Done), int64(r.progress.Pages), int64(r.news)
+		p[doneProperty], p[pagesProperty], p[itemsProperty], p[newsProperty] = int64(r.progress.Done), int64(r.progress.Pages), int64(r.items), int64(r.news)
 		p[lostProperty] = int64(r.lostBefore)
 	}
 	return p

@@ -33,6 +33,7 @@ const (
 	doneProperty    = "done"    // how many calendars this reading has finished
 	newsProperty    = "news"    // how many changes it has found since a link, not in full rounds
 	pagesProperty   = "pages"   // how many pages it has read
+	itemsProperty   = "items"   // how many items they had
 	lostProperty    = "lost"    // how many events it has found to be gone and told of
 	turnProperty    = "turn"    // whose turn it is: since when, in Unix seconds
 )
@@ -197,7 +198,7 @@ func (s *Syncer) open(ctx context.Context, t task, id key.Key, m queue.Message) 
 		return nil, err
 	}
 	r := &reading{Syncer: s, m: m, cause: t.Cause, org: org, c: row.Connection, lane: key.Lane(t.Organization, key.User, row.User),
-		began: s.now(), budget: s.pages, news: int(number(m, newsProperty)), lostBefore: int(number(m, lostProperty))}
+		began: s.now(), budget: s.pages, items: int(number(m, itemsProperty)), news: int(number(m, newsProperty)), lostBefore: int(number(m, lostProperty))}
 	if r.progress, err = s.progress.Get(ctx, id); err != nil {
 		return nil, err
 	}
@@ -286,7 +287,7 @@ func (r *reading) next(ctx context.Context) error {
 		return err
 	}
 	return r.resend(ctx, r.m, time.Time{}, map[string]any{doneProperty: int64(r.progress.Done), pagesProperty: int64(r.progress.Pages),
-		newsProperty: int64(r.news), lostProperty: int64(r.lostBefore), attemptProperty: int64(0)})
+		itemsProperty: int64(r.items), newsProperty: int64(r.news), lostProperty: int64(r.lostBefore), attemptProperty: int64(0)})
 }
 
 // end notes that all calendars were read, and does what follows from that.
@@ -301,7 +302,7 @@ func (r *reading) end(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.cause == CauseNotified && r.items == 0 && number(r.m, pagesProperty) == 0 {
+	if r.cause == CauseNotified && r.items == 0 {
 		again := message(r.org.ID, r.c.ID, r.m.SessionID, CauseAgain, r.now().Add(againAfter))
 		if err := r.send(ctx, queue.MailboxTasks, again); err != nil {
 			return err
