@@ -380,3 +380,37 @@ func TestASignInThatDiesWhileAskingLosesNothing(t *testing.T) {
 		t.Errorf("%+v", have)
 	}
 }
+
+// What the end of a round is about to tell has to fit its row as well.
+func TestMoreThanARowHoldsAtTheEndOfARoundIsTold(t *testing.T) {
+	series := func(version string, days int) []graph.Item {
+		m := meeting("m", version)
+		m.Kind, m.StartZone = graph.Master, "UTC"
+		items := []graph.Item{m}
+		for i := range days {
+			from := monday.AddDate(0, 0, i)
+			items = append(items, graph.Item{ID: fmt.Sprint("day ", i), ChangeKey: "1", Kind: graph.Occurrence, Series: "m", Start: from, End: from.Add(time.Hour)})
+		}
+		return items
+	}
+	var there, removed []graph.Item
+	for i := range 1000 {
+		there = append(there, meeting(fmt.Sprint("x", i), "1"))
+		removed = append(removed, graph.Item{ID: fmt.Sprint("x", i), Removed: true})
+	}
+	r, s := scripted(t, map[string]graph.DeltaPage{"": {Items: append(there, series("1", 2)...), Delta: "d"}, "d": {Items: append(removed, series("1", 1)...), Delta: "e"}})
+	r.org.Brake.Count = 100_000
+	s.read = func(id string) (graph.Item, error) {
+		if id == "m" {
+			return series("1", 0)[0], nil
+		}
+		return graph.Item{}, &graph.Error{Kind: graph.Gone, Status: 404}
+	}
+	r.sync(downsync.CauseConnect)
+	s.pages[""] = graph.DeltaPage{Items: series("1", 1), Delta: "f"}
+	r.sync(downsync.CauseSchedule)
+	p, err := r.syncer.Progress(t.Context(), acme, r.c.ID)
+	if have := r.app(); err != nil || p.State != state.SyncDone || len(have) != 1 {
+		t.Errorf("%v, %+v, %d appointments", err, p, len(have))
+	}
+}

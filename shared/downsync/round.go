@@ -63,8 +63,10 @@ func (r *reading) calendar(ctx context.Context, of connection.Calendar) (more bo
 		return false, x.giveUp(ctx, broken.why)
 	case err != nil && x.cursor.Round != nil && x.cursor.Round.Pages > 0:
 		// What was learnt is told before it is taken for told.
-		if err := x.flush(ctx); err != nil {
+		if failed := x.flush(ctx); errors.Is(failed, errAnew) {
 			return false, err
+		} else if failed != nil {
+			return false, failed
 		}
 		if err := x.save(ctx); err != nil {
 			return false, err
@@ -108,6 +110,22 @@ func (x *round) window() appointment.Window {
 
 // run reads pages until the round ends, then does what only its end allows.
 func (x *round) run(ctx context.Context) (more bool, err error) {
+	for {
+		if more, err = x.readPages(ctx); more || err != nil {
+			return more, err
+		}
+		if x.cursor.Round == nil {
+			return false, nil // there is no such calendar
+		}
+		if more, err = x.close(ctx); !errors.Is(err, errAnew) {
+			return more, err
+		}
+		x.anew()
+	}
+}
+
+// readPages reads pages until there are no more, or the slice is over.
+func (x *round) readPages(ctx context.Context) (more bool, err error) {
 	for x.cursor.Round.Delta == "" {
 		if x.budget == 0 || x.spent() {
 			return true, x.save(ctx)
@@ -137,7 +155,7 @@ func (x *round) run(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 	}
-	return x.close(ctx)
+	return false, nil
 }
 
 // fetch asks for the next page.
@@ -251,10 +269,10 @@ func (x *round) giveUp(ctx context.Context, why string) error {
 func (x *round) calendarGone(ctx context.Context) error {
 	x.progress.Skipped = withCalendar(x.progress.Skipped, x.id)
 	x.progress.Cause = causeGone
+	x.cursor.Round = nil
 	if x.cursor.ETag == "" {
 		return nil
 	}
-	x.cursor.Round = nil
 	var err error
 	x.cursor.ETag, err = x.cursors.Put(ctx, x.key, x.cursor)
 	return err
