@@ -31,7 +31,7 @@ func heard(t *testing.T) (*world, notify.Subscription) {
 		t.Fatal(err)
 	}
 	got, err := api.Do(t.Context(), http.MethodPost, "organizations/acme/connections", host.FunctionKey, "application/json",
-		[]byte(`{"user":"aino","email":"aino@acme.example","direction":"down"}`))
+		[]byte(`{"user":"aino","email":"aino@acme.example","direction":"both"}`))
 	if err != nil || got.Status != 201 {
 		t.Fatalf("%v, %d: %s", err, got.Status, got.Body)
 	}
