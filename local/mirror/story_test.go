@@ -61,7 +61,7 @@ func newStory(t *rapid.T, scheduled bool) *story {
 	org := s.Org
 	org.OwnEventsChanged = rapid.SampledFrom([]string{"report", "product", "outlook"}).Draw(t, "rule")
 	org.RecreateRemoved = rapid.SampledFrom([]string{"never", "time", "always"}).Draw(t, "recreate")
-	org.DownSync = organization.DownSync{EveryMinutes: rapid.SampledFrom([]int{30, 120, 360}).Draw(t, "every"),
+	org.DownSync = organization.DownSync{EveryMinutes: rapid.SampledFrom([]int{60, 360}).Draw(t, "every"),
 		Privacy: rapid.SampledFrom([]string{"busy", "title", "all"}).Draw(t, "privacy")}
 	signIn := rapid.Bool().Draw(t, "people sign in")
 	tenant := world.Tenant
