@@ -190,6 +190,7 @@ func TestEveryFieldThatPeopleChangeIsTold(t *testing.T) {
 		{"title in other case", exchange.Change{Subject: ptr("B R1")}, "edited title", "product", true},
 		{"place", exchange.Change{Locations: &[]exchange.Location{{Name: "Home"}}}, "edited location", "product", true},
 		{"our text taken out", exchange.Change{Body: &exchange.Body{Content: "<p>all mine</p>"}}, "edited description", "product", true},
+		{"everything taken out", exchange.Change{Body: &exchange.Body{Content: ""}}, "edited description", "product", true},
 		{"our text changed", exchange.Change{Body: &exchange.Body{Content: "<div>[calbridge]</div><p>Seat 9F</p><div>[/calbridge]</div>"}}, "edited description", "product", true},
 		{"show-as", exchange.Change{ShowAs: ptr("oof")}, "edited showAs", "report", false},
 		{"sensitivity", exchange.Change{Sensitivity: ptr("private")}, "edited sensitivity", "report", false},
