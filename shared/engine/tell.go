@@ -81,7 +81,9 @@ func (c *changing) project(ctx context.Context, row state.Delivery) (p projected
 
 // tell publishes that people changed an event, then remembers that, with what the
 // organisation makes of it. A kill in between publishes the same again, under the same
-// id: the number counts what was remembered.
+// id: the number counts what was remembered, and of the traces only what is news counts,
+// since a revision may be written beside it meanwhile. What was known before counts as
+// well: the same change of what a revision overwrote is another one.
 func (c *changing) tell(ctx context.Context, row state.Delivery, seen graph.Item) error {
 	p, err := c.project(ctx, row)
 	if errors.Is(err, state.ErrNotFound) {
@@ -103,7 +105,8 @@ func (c *changing) tell(ctx context.Context, row state.Delivery, seen graph.Item
 	h.Count++
 	rule, alert := p.judge(h, news, sight, now)
 	told := outbound.BookingChanged{
-		EventID: key.UUID(fmt.Sprintf("%s/changed/%d/%s", row.Key.Hex(), h.Count, trace)),
+		EventID: key.UUID(fmt.Sprintf("%s/changed/%d/%s/%s", row.Key.Hex(), h.Count,
+			event.Overlay("", row.Sight, news), event.Overlay("", trace, news))),
 		Booking: row.Booking, Kind: p.lane.Kind, Target: p.lane.Target, Revision: max(row.Revision, 1),
 		Change: changeOf(news), Fields: p.fields(row, news, sight), Rule: rule}
 	origin := outbound.Origin{PublicURL: c.publicURL, Organization: c.organization, Time: now}
