@@ -93,6 +93,16 @@ func (w *world) notified(query, contentType string, body []byte) (int, http.Head
 	return resp.StatusCode, resp.Header, string(text)
 }
 
+// caused is how many tasks wait that a notification caused; others may wait beside them.
+func (w *world) caused() (n int) {
+	for _, m := range w.Bus.Peek("mailbox-tasks") {
+		if _, ok := m.Properties["subscription"]; ok {
+			n++
+		}
+	}
+	return n
+}
+
 // A14 over the wire: connected, subscribed with the handshake through the host, edited,
 // notified, read and told; and disconnected, which ends it.
 func TestAnEditInOutlookIsToldWithinSeconds(t *testing.T) {
@@ -147,7 +157,7 @@ func TestStrangersPostToTheAddressOfNotifications(t *testing.T) {
 		if status, _, text := w.notified("", "application/json", []byte(body)); status != 202 || text != "{}" {
 			t.Errorf("%s: %d %q", name, status, text)
 		}
-		if n := len(w.Bus.Peek("mailbox-tasks")); n != 0 {
+		if n := w.caused(); n != 0 {
 			t.Errorf("%s caused %d tasks", name, n)
 		}
 	}
@@ -157,7 +167,7 @@ func TestStrangersPostToTheAddressOfNotifications(t *testing.T) {
 			t.Error(status)
 		}
 	}
-	if n := len(w.Bus.Peek("mailbox-tasks")); n < 1 || n > 3 {
+	if n := w.caused(); n < 1 || n > 3 {
 		t.Errorf("%d tasks", n)
 	}
 	w.edit("After the strangers")
