@@ -1,14 +1,16 @@
-// Package infra holds the one list of what Calbridge needs from Azure's
-// messaging and storage: queues, the topic with its subscription, and tables.
+// Package infra holds the one list of what Calbridge needs around it: queues, the
+// topic with its subscription, tables, and app settings.
 //
-// The list is resources.json. Three readers share it, so that they cannot
-// drift apart: the Bicep deployment (loadJsonContent, which is why the names
-// are those of ARM: Microsoft.ServiceBus/namespaces/queues, .../topics,
-// .../topics/subscriptions), the local broker, and whoever creates tables.
-// The values are those of write-path.md section 1.
+// The list is resources.json. Its readers share it, so that they cannot drift
+// apart: the Bicep deployment (loadJsonContent, which is why the names are those of
+// ARM: Microsoft.ServiceBus/namespaces/queues, .../topics,
+// .../topics/subscriptions), the local broker, and the tests here, which hold the
+// code, functions/, host.json, local.settings.sample.json, the Bicep files and
+// docs/operate.md against it. The values are those of write-path.md section 1, the
+// settings those of design.md and of functions/contract.md 8.3.
 //
-// The ledger's tables are not listed: ledger<yyyymm> is made when the first
-// row of a month is written, and dropped whole when old.
+// The ledger's tables have only their prefix here: ledger<yyyymm> is made when the
+// first row of a month is written, and dropped whole when old.
 package infra
 
 import (
@@ -26,6 +28,9 @@ type Resources struct {
 	Queues []Queue  `json:"queues"`
 	Topics []Topic  `json:"topics"`
 	Tables []string `json:"tables"`
+	// Ledger begins the names of the ledger's tables, one a month.
+	Ledger   string    `json:"ledger"`
+	Settings []Setting `json:"settings"`
 }
 
 // Queue is a queue and the properties it is created with.
