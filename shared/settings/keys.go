@@ -37,6 +37,18 @@ func sum(key string) string {
 
 const sampleRefused = "holds a key of local.settings.sample.json, which everybody knows: make your own"
 
+// ParseLinkKeys reads the keys of LINK_KEYS in their order: comma separated, each
+// base64url of at least 32 bytes, no two with the same id. Its error is an *Invalid,
+// which quotes nothing. Keys of the sample are taken; Read decides about those.
+func ParseLinkKeys(text string) ([]LinkKey, error) {
+	r := reader{lookup: func(string) (string, bool) { return text, true }}
+	keys := r.linkKeys("LINK_KEYS", true)
+	if len(r.faults) > 0 {
+		return nil, &Invalid{Faults: r.faults}
+	}
+	return keys, nil
+}
+
 // linkKeys reads the keys in their order.
 func (r *reader) linkKeys(name string, local bool) []LinkKey {
 	text, ok := r.required(name)
