@@ -42,7 +42,7 @@ func (r Record) Empty() bool { return r.One == nil && len(r.Days) == 0 }
 type Appointments struct{ tables Tables }
 
 // NewAppointments returns the appointments kept in tables.
-func NewAppointments(tables Tables) *Appointments { return &Appointments{tables} }
+func NewAppointments(tables Tables) *Appointments { return &Appointments{versioned(tables)} }
 
 func recordRow(id string) string { return key.Of("event", id).String() }
 
@@ -117,7 +117,6 @@ func recordChange(calendar key.Key, r Record) (c Change, size int, err error) {
 		return c, 0, err
 	}
 	stored, _ := props[sizeProp].(int32)
-	props["v"] = version
 	c.Action, c.Entity.Props = InsertOrReplace, props
 	return c, int(stored), nil
 }

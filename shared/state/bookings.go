@@ -32,7 +32,7 @@ type Booking struct {
 type Bookings struct{ tables Tables }
 
 // NewBookings returns the bookings kept in tables.
-func NewBookings(tables Tables) *Bookings { return &Bookings{tables} }
+func NewBookings(tables Tables) *Bookings { return &Bookings{versioned(tables)} }
 
 const targetsPart = 60 * 1024 / (2 * key.Size) * (2 * key.Size) // bytes of targets per property
 
@@ -69,7 +69,7 @@ func (b *Bookings) Save(ctx context.Context, row Booking) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("state.SaveBooking: %w", err)
 	}
-	props["v"], props["revision"], props["fannedOut"] = version, row.Revision, row.FannedOut
+	props["revision"], props["fannedOut"] = row.Revision, row.FannedOut
 	if !row.Accepted.IsZero() {
 		props["accepted"] = row.Accepted.UTC()
 	}
@@ -136,7 +136,7 @@ func claimKeys(organization, id, mailbox string) (partition, row string) {
 // known by different addresses of one mailbox get one event between them.
 func (b *Bookings) Claim(ctx context.Context, organization, id, mailbox string, lane key.Key, targets []Target) (key.Key, error) {
 	partition, row := claimKeys(organization, id, mailbox)
-	claim := Change{Insert, Entity{Partition: partition, Row: row, Props: map[string]any{"v": version, "lane": lane.String()}}}
+	claim := Change{Insert, Entity{Partition: partition, Row: row, Props: map[string]any{"lane": lane.String()}}}
 	_, err := b.tables.Apply(ctx, tableBookings, []Change{claim})
 	if err == nil {
 		return lane, nil

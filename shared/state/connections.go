@@ -37,7 +37,7 @@ type Stored struct {
 type Connections struct{ tables Tables }
 
 // NewConnections returns the connections kept in tables.
-func NewConnections(tables Tables) *Connections { return &Connections{tables} }
+func NewConnections(tables Tables) *Connections { return &Connections{versioned(tables)} }
 
 func connectionRow(lane, id key.Key) string { return lane.String() + id.String() }
 func pointerRow(id key.Key) string          { return "-" + id.String() }
@@ -171,7 +171,7 @@ func (c *Connections) Put(ctx context.Context, x connection.Connection, sealed [
 	switch {
 	case etag == "":
 		changes = []Change{{Insert, row}, {Insert, Entity{Partition: x.Organization, Row: pointerRow(x.ID),
-			Props: map[string]any{"v": version, "lane": lane.String()}}}}
+			Props: map[string]any{"lane": lane.String()}}}}
 		if x.Primary {
 			changes = append(changes, Change{InsertOrReplace, primaryRow(x.Organization, lane, x.ID, "")})
 		}
@@ -194,7 +194,7 @@ func (c *Connections) SaveTokens(ctx context.Context, organization string, lane,
 	if err != nil {
 		return "", fmt.Errorf("state.SaveTokens %s: %w", id, err)
 	}
-	props["v"], props["refreshed"] = version, refreshed.UTC().Format(time.RFC3339Nano)
+	props["refreshed"] = refreshed.UTC().Format(time.RFC3339Nano)
 	if granted != nil {
 		props["granted"] = strings.Join(granted, " ")
 	}
@@ -210,7 +210,7 @@ func (c *Connections) SaveTokens(ctx context.Context, organization string, lane,
 // with that no other. Its ETag changes. ErrNotFound: it is gone. One request.
 func (c *Connections) SetPrimary(ctx context.Context, organization string, lane, id key.Key) error {
 	_, err := c.tables.Apply(ctx, tableConnections, []Change{
-		{Merge, Entity{Partition: organization, Row: connectionRow(lane, id), Props: map[string]any{"v": version}}},
+		{Merge, Entity{Partition: organization, Row: connectionRow(lane, id)}},
 		{InsertOrReplace, primaryRow(organization, lane, id, "")}})
 	if err != nil {
 		return fmt.Errorf("state.SetPrimary %s: %w", id, err)
@@ -252,11 +252,11 @@ func successor(organization string, lane key.Key, etag string, next key.Key) []C
 		return []Change{{Delete, Entity{Partition: organization, Row: lane.String(), ETag: etag}}}
 	}
 	return []Change{{Replace, primaryRow(organization, lane, next, etag)},
-		{Merge, Entity{Partition: organization, Row: connectionRow(lane, next), Props: map[string]any{"v": version}}}}
+		{Merge, Entity{Partition: organization, Row: connectionRow(lane, next)}}}
 }
 
 func primaryRow(organization string, lane, id key.Key, etag string) Entity {
-	return Entity{Partition: organization, Row: lane.String(), ETag: etag, Props: map[string]any{"v": version, "connection": id.String()}}
+	return Entity{Partition: organization, Row: lane.String(), ETag: etag, Props: map[string]any{"connection": id.String()}}
 }
 
 // connectionProps leaves out what the keys say, and what SaveTokens writes alone.
@@ -267,7 +267,7 @@ func connectionProps(x connection.Connection) (map[string]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state.PutConnection: %w", err)
 	}
-	return map[string]any{"v": version, "doc": doc, "refreshed": refreshed.UTC().Format(time.RFC3339Nano),
+	return map[string]any{"doc": doc, "refreshed": refreshed.UTC().Format(time.RFC3339Nano),
 		"granted": strings.Join(granted, " ")}, nil
 }
 

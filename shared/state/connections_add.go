@@ -68,6 +68,6 @@ func insertion(organization string, lane key.Key, x connection.Connection, seale
 	}
 	return []Change{guard,
 		{Insert, Entity{Partition: organization, Row: connectionRow(lane, x.ID), Props: props}},
-		{Insert, Entity{Partition: organization, Row: pointerRow(x.ID), Props: map[string]any{"v": version, "lane": lane.String()}}},
+		{Insert, Entity{Partition: organization, Row: pointerRow(x.ID), Props: map[string]any{"lane": lane.String()}}},
 	}, nil
 }

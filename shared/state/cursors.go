@@ -80,7 +80,7 @@ type Round struct {
 type Cursors struct{ tables Tables }
 
 // NewCursors returns the cursors kept in tables.
-func NewCursors(tables Tables) *Cursors { return &Cursors{tables} }
+func NewCursors(tables Tables) *Cursors { return &Cursors{versioned(tables)} }
 
 // Get reads a calendar's cursor; a zero one for a calendar that was never read. One request.
 func (c *Cursors) Get(ctx context.Context, calendar key.Key) (Cursor, error) {
@@ -115,7 +115,6 @@ func (c *Cursors) Put(ctx context.Context, calendar key.Key, x Cursor) (string, 
 	if err != nil {
 		return "", fmt.Errorf("state.PutCursor %s: %w", calendar, err)
 	}
-	props["v"] = version
 	action := Replace // a shorter one leaves nothing behind
 	if x.ETag == "" {
 		action = Insert

@@ -31,7 +31,7 @@ func syncSlot(at time.Time) string {
 func (d *Due) AddSyncs(ctx context.Context, turns []SyncTurn) error {
 	return d.bySlot(ctx, turns, func(t SyncTurn) Change {
 		return Change{InsertOrReplace, Entity{Partition: syncSlot(t.At), Row: t.Connection.String(),
-			Props: map[string]any{"v": version, "organization": t.Organization, "session": t.Session, "at": t.At.UTC()}}}
+			Props: map[string]any{"organization": t.Organization, "session": t.Session, "at": t.At.UTC()}}}
 	})
 }
 
@@ -112,7 +112,7 @@ func (d *Due) SyncRun(ctx context.Context) (time.Time, error) {
 // SetSyncRun remembers it.
 func (d *Due) SetSyncRun(ctx context.Context, at time.Time) error {
 	_, err := d.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{Partition: sweptPartition, Row: syncRunRow,
-		Props: map[string]any{"v": version, "until": at.UTC()}}}})
+		Props: map[string]any{"until": at.UTC()}}}})
 	if err != nil {
 		return fmt.Errorf("state.SetSyncRun: %w", err)
 	}

@@ -23,7 +23,7 @@ type FannedOut struct {
 type Due struct{ tables Tables }
 
 // NewDue returns the agenda kept in tables.
-func NewDue(tables Tables) *Due { return &Due{tables} }
+func NewDue(tables Tables) *Due { return &Due{versioned(tables)} }
 
 func slotOf(at time.Time) string { return fmt.Sprintf("f%013d", at.Truncate(SlotLength).UnixMilli()) }
 
@@ -31,7 +31,7 @@ func slotOf(at time.Time) string { return fmt.Sprintf("f%013d", at.Truncate(Slot
 func (d *Due) Add(ctx context.Context, at time.Time, organization, booking string) error {
 	_, err := d.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{
 		Partition: slotOf(at), Row: key.Booking(organization, booking).String(),
-		Props: map[string]any{"v": version, "organization": organization, "booking": booking}}}})
+		Props: map[string]any{"organization": organization, "booking": booking}}}})
 	if err != nil {
 		return fmt.Errorf("state.Due: %w", err)
 	}
@@ -72,7 +72,7 @@ func (d *Due) Swept(ctx context.Context) (time.Time, error) {
 // SetSwept remembers it.
 func (d *Due) SetSwept(ctx context.Context, at time.Time) error {
 	_, err := d.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{Partition: sweptPartition,
-		Props: map[string]any{"v": version, "until": at.UTC()}}}})
+		Props: map[string]any{"until": at.UTC()}}}})
 	if err != nil {
 		return fmt.Errorf("state.SetSwept: %w", err)
 	}
@@ -105,7 +105,7 @@ func (d *Due) Backfill(ctx context.Context, organization string) (Backfill, erro
 // SetBackfill stores it.
 func (d *Due) SetBackfill(ctx context.Context, organization string, b Backfill) error {
 	_, err := d.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{Partition: backfillPartition, Row: organization,
-		Props: map[string]any{"v": version, "chain": b.Chain, "until": b.Until.UTC()}}}})
+		Props: map[string]any{"chain": b.Chain, "until": b.Until.UTC()}}}})
 	if err != nil {
 		return fmt.Errorf("state.SetBackfill: %w", err)
 	}

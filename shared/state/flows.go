@@ -17,7 +17,7 @@ const tableFlows = "flows"
 type Flows struct{ tables Tables }
 
 // NewFlows returns the flows kept in tables.
-func NewFlows(tables Tables) *Flows { return &Flows{tables} }
+func NewFlows(tables Tables) *Flows { return &Flows{versioned(tables)} }
 
 // Put stores a flow and returns its new ETag: it is inserted where f.ETag is ""
 // (ErrExists: it is there), else it replaces that version (ErrPrecondition: it was
@@ -31,7 +31,7 @@ func (s *Flows) Put(ctx context.Context, f Flow) (string, error) {
 		}
 	}
 	if f.ETag == "" {
-		latest := Entity{Partition: latestFlow(f.Organization, f.Kind, f.User), Props: map[string]any{"v": version, "flow": f.ID}}
+		latest := Entity{Partition: latestFlow(f.Organization, f.Kind, f.User), Props: map[string]any{"flow": f.ID}}
 		if _, err := s.tables.Apply(ctx, tableFlows, []Change{{InsertOrReplace, latest}}); err != nil {
 			return "", fmt.Errorf("state.PutFlow: latest: %w", err)
 		}

@@ -20,8 +20,7 @@ func sealedSlot(at time.Time) string {
 // remember puts a flow on the agenda of its end, before it is stored: what is sealed in
 // it is forgotten by nobody. One request.
 func (s *Flows) remember(ctx context.Context, f Flow) error {
-	_, err := s.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{Partition: sealedSlot(f.Expires), Row: f.ID,
-		Props: map[string]any{"v": version}}}})
+	_, err := s.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{Partition: sealedSlot(f.Expires), Row: f.ID}}})
 	if err != nil {
 		return fmt.Errorf("state.PutFlow: agenda: %w", err)
 	}

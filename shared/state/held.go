@@ -38,7 +38,7 @@ type Held struct {
 type HeldRows struct{ tables Tables }
 
 // NewHeldRows returns the held connections kept in tables.
-func NewHeldRows(tables Tables) *HeldRows { return &HeldRows{tables} }
+func NewHeldRows(tables Tables) *HeldRows { return &HeldRows{versioned(tables)} }
 
 func heldPartition(organization string) string { return "held-" + organization }
 
@@ -87,7 +87,7 @@ func (h *HeldRows) Put(ctx context.Context, x Held) error {
 		action = Insert
 	}
 	_, err = h.tables.Apply(ctx, tableCursors, []Change{{action, Entity{Partition: heldPartition(x.Organization), Row: x.Connection.String(),
-		ETag: x.ETag, Props: map[string]any{"v": version, "doc": doc}}}})
+		ETag: x.ETag, Props: map[string]any{"doc": doc}}}})
 	if err != nil {
 		return fmt.Errorf("state.PutHeld %s: %w", x.Connection, err)
 	}

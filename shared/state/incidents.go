@@ -21,7 +21,7 @@ type Incident struct {
 type Incidents struct{ tables Tables }
 
 // NewIncidents returns the incidents kept in tables.
-func NewIncidents(tables Tables) *Incidents { return &Incidents{tables} }
+func NewIncidents(tables Tables) *Incidents { return &Incidents{versioned(tables)} }
 
 // Get reads an incident; ErrNotFound: there is none of that code.
 func (i *Incidents) Get(ctx context.Context, code string) (Incident, error) {
@@ -48,7 +48,7 @@ func (i *Incidents) List(ctx context.Context) ([]Incident, error) {
 // Put stores an incident, or that it was seen again.
 func (i *Incidents) Put(ctx context.Context, x Incident) error {
 	_, err := i.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{Partition: incidentPartition, Row: x.Code,
-		Props: map[string]any{"v": version, "since": x.Since.UTC(), "last": x.Last.UTC()}}}})
+		Props: map[string]any{"since": x.Since.UTC(), "last": x.Last.UTC()}}}})
 	if err != nil {
 		return fmt.Errorf("state.PutIncident: %w", err)
 	}

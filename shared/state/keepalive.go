@@ -27,7 +27,7 @@ func keepAliveSlot(at time.Time) string {
 // slot changes nothing. One request.
 func (d *Due) AddKeepAlive(ctx context.Context, at time.Time, organization string, lane, id key.Key) error {
 	_, err := d.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{Partition: keepAliveSlot(at), Row: id.String(),
-		Props: map[string]any{"v": version, "organization": organization, "lane": lane.String()}}}})
+		Props: map[string]any{"organization": organization, "lane": lane.String()}}}})
 	if err != nil {
 		return fmt.Errorf("state.AddKeepAlive: %w", err)
 	}

@@ -19,9 +19,6 @@ const (
 	tableDue      = "due"
 )
 
-// version is written into every row; a reader takes it and the one before.
-const version = int32(1)
-
 // Priorities of debt: a lane serves live work before bulk.
 const (
 	Live = 0
@@ -108,7 +105,7 @@ func parseOwed(e Entity) (Owed, error) {
 type Lanes struct{ tables Tables }
 
 // NewLanes returns the lanes kept in tables.
-func NewLanes(tables Tables) *Lanes { return &Lanes{tables} }
+func NewLanes(tables Tables) *Lanes { return &Lanes{versioned(tables)} }
 
 // page is how many owed rows one query asks for.
 const page = 256
@@ -209,17 +206,16 @@ func DebtTime(nonce string) time.Time {
 // knows, and finds the debt when it saves.
 func (l *Lanes) Owe(ctx context.Context, d Debt) error {
 	partition := d.Lane.Key.String()
-	delivery := map[string]any{"v": version, "booking": d.Booking, "debt": d.Nonce}
+	delivery := map[string]any{"booking": d.Booking, "debt": d.Nonce}
 	if !d.Ends.IsZero() {
 		delivery["ends"] = d.Ends
 	}
 	changes := []Change{
 		{InsertOrMerge, Entity{Partition: partition, Row: deliveryRow(d.Delivery), Props: delivery}},
-		{InsertOrReplace, Entity{Partition: partition, Row: OwedRow(d.Priority, d.Due, d.Delivery, d.Nonce),
-			Props: map[string]any{"v": version}}},
+		{InsertOrReplace, Entity{Partition: partition, Row: OwedRow(d.Priority, d.Due, d.Delivery, d.Nonce)}},
 	}
 	if d.Lane.Target != "" {
-		lane := map[string]any{"v": version, "organization": d.Lane.Organization, "kind": d.Lane.Kind, "target": d.Lane.Target}
+		lane := map[string]any{"organization": d.Lane.Organization, "kind": d.Lane.Kind, "target": d.Lane.Target}
 		if d.Lane.Address != "" { // a booking that names none takes nobody's away
 			lane["address"], lane["account"] = d.Lane.Address, d.Lane.Account
 		}
@@ -240,7 +236,7 @@ func (l *Lanes) SetNotBefore(ctx context.Context, lane key.Key, until time.Time)
 // ForgetHome makes the lane ask again which mailbox answers for its address.
 func (l *Lanes) ForgetHome(ctx context.Context, lane key.Key) error {
 	_, err := l.tables.Apply(ctx, tableLanes, []Change{{InsertOrMerge, Entity{Partition: lane.String(), Row: laneRow,
-		Props: map[string]any{"v": version, "resolved": ""}}}})
+		Props: map[string]any{"resolved": ""}}}})
 	if err != nil {
 		return fmt.Errorf("state: lane row %s: %w", lane, err)
 	}
@@ -279,7 +275,7 @@ func (l *Lanes) setTime(ctx context.Context, lane key.Key, name string, at time.
 
 func (l *Lanes) set(ctx context.Context, lane key.Key, name string, value any) error {
 	_, err := l.tables.Apply(ctx, tableLanes, []Change{{InsertOrMerge, Entity{Partition: lane.String(), Row: laneRow,
-		Props: map[string]any{"v": version, name: value}}}})
+		Props: map[string]any{name: value}}}})
 	if err != nil {
 		return fmt.Errorf("state: lane row %s: %w", lane, err)
 	}

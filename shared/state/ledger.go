@@ -31,7 +31,7 @@ type Entry struct {
 type Ledger struct{ tables Tables }
 
 // NewLedger returns the ledger kept in tables.
-func NewLedger(tables Tables) *Ledger { return &Ledger{tables} }
+func NewLedger(tables Tables) *Ledger { return &Ledger{versioned(tables)} }
 
 func ledgerTable(at time.Time) string { return "ledger" + at.UTC().Format("200601") }
 
@@ -48,7 +48,7 @@ func (l *Ledger) Add(ctx context.Context, lane key.Key, at time.Time, entries []
 			}
 			// The index keeps the attempts of one invocation in their order.
 			row := fmt.Sprintf("%s%013d%02d%s", e.Delivery, at.UnixMilli(), i, key.Random())
-			changes[i] = Change{Insert, Entity{Partition: lane.String(), Row: row, Props: map[string]any{"v": version, "doc": string(doc)}}}
+			changes[i] = Change{Insert, Entity{Partition: lane.String(), Row: row, Props: map[string]any{"doc": string(doc)}}}
 		}
 		if _, err := l.tables.Apply(ctx, ledgerTable(at), changes); err != nil {
 			return fmt.Errorf("state.Ledger: %w", err)

@@ -18,7 +18,7 @@ const tableLinks = "links"
 type Links struct{ tables Tables }
 
 // NewLinks returns the links kept in tables.
-func NewLinks(tables Tables) *Links { return &Links{tables} }
+func NewLinks(tables Tables) *Links { return &Links{versioned(tables)} }
 
 const (
 	// linkPage is how many entries of a list are read at once.
@@ -32,7 +32,7 @@ const (
 // changed meanwhile; ErrNotFound: it is gone). Two requests to insert, else one.
 func (s *Links) Put(ctx context.Context, l Link) (string, error) {
 	if l.ETag == "" {
-		entry := Entity{Partition: linksOf(l.Organization), Row: linkEntry(l), Props: map[string]any{"v": version}}
+		entry := Entity{Partition: linksOf(l.Organization), Row: linkEntry(l)}
 		if _, err := s.tables.Apply(ctx, tableLinks, []Change{{InsertOrReplace, entry}}); err != nil {
 			return "", fmt.Errorf("state.PutLink: list: %w", err)
 		}
@@ -134,7 +134,7 @@ func putDocument(ctx context.Context, tables Tables, table, id, etag string, doc
 			return "", fmt.Errorf("state: %s: %w", table, err)
 		}
 	}
-	props["v"], props["doc"] = version, doc
+	props["doc"] = doc
 	action := Replace
 	if etag == "" {
 		action = Insert

@@ -31,7 +31,7 @@ type Organizations struct {
 
 // NewOrganizations returns the organisations kept in tables.
 func NewOrganizations(tables Tables, now func() time.Time) *Organizations {
-	return &Organizations{tables, now}
+	return &Organizations{versioned(tables), now}
 }
 
 // Get returns an organisation and its version, which changes with every write
@@ -190,12 +190,12 @@ func (s *Organizations) put(ctx context.Context, o organization.Organization, et
 	action := Merge // keeps when it was last deleted
 	if etag == "" {
 		action = Insert
-		index := Entity{Partition: indexPartition, Row: o.ID, Props: map[string]any{"v": version}}
+		index := Entity{Partition: indexPartition, Row: o.ID}
 		if _, err := s.tables.Apply(ctx, tableOrganizations, []Change{{InsertOrReplace, index}}); err != nil {
 			return "", fmt.Errorf("state.PutOrganization %s: index: %w", o.ID, err)
 		}
 	}
-	props := map[string]any{"v": version, "settings": []byte(o.Document), "state": string(known), "consent": way, "deleted": deleted}
+	props := map[string]any{"settings": []byte(o.Document), "state": string(known), "consent": way, "deleted": deleted}
 	if deleted {
 		props["deletedAt"] = s.now().UTC()
 	}
@@ -304,7 +304,7 @@ func (s *Organizations) Record(ctx context.Context, id string, entry Binding) er
 	}
 	row := fmt.Sprintf("b%013d%s", entry.At.UnixMilli(), key.Random())
 	_, err = s.tables.Apply(ctx, ledgerTable(entry.At), []Change{{Insert, Entity{
-		Partition: key.Organization(id).String(), Row: row, Props: map[string]any{"v": version, "doc": string(doc)}}}})
+		Partition: key.Organization(id).String(), Row: row, Props: map[string]any{"doc": string(doc)}}}})
 	if err != nil {
 		return fmt.Errorf("state.Bind %s: ledger: %w", id, err)
 	}

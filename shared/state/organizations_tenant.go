@@ -26,7 +26,7 @@ func (s *Organizations) indexTenant(ctx context.Context, current *organization.O
 			continue
 		}
 		_, err := s.tables.Apply(ctx, tableOrganizations, []Change{{InsertOrReplace, Entity{
-			Partition: tenantPartition(tenant), Row: next.ID, Props: map[string]any{"v": version}}}})
+			Partition: tenantPartition(tenant), Row: next.ID}}})
 		if err != nil {
 			return fmt.Errorf("state.PutOrganization %s: tenant: %w", next.ID, err)
 		}

@@ -41,7 +41,7 @@ type Person struct {
 type People struct{ tables Tables }
 
 // NewPeople returns the people kept in tables.
-func NewPeople(tables Tables) *People { return &People{tables} }
+func NewPeople(tables Tables) *People { return &People{versioned(tables)} }
 
 // Seen stores who was seen on a booking, a transaction for every 100 people; what
 // else is known of them stays.
@@ -67,7 +67,7 @@ func (p *People) merge(ctx context.Context, organization string, people []Person
 		changes := make([]Change, n)
 		for i, who := range people[:n] {
 			props := more(who)
-			props["v"], props["user"], props["name"], props["email"] = version, who.User, who.Name, who.Email
+			props["user"], props["name"], props["email"] = who.User, who.Name, who.Email
 			props["account"], props["locale"] = who.Account, who.Locale
 			changes[i] = Change{InsertOrMerge, Entity{Partition: organization, Row: who.Lane.String(), Props: props}}
 		}
@@ -83,7 +83,7 @@ func (p *People) merge(ctx context.Context, organization string, people []Person
 // Nobody of that lane: nothing is stored, and that is no error.
 func (p *People) SetMailbox(ctx context.Context, organization string, lane key.Key, mailbox string) error {
 	_, err := p.tables.Apply(ctx, tablePeople, []Change{{Merge, Entity{Partition: organization, Row: lane.String(),
-		Props: map[string]any{"v": version, "mailbox": mailbox}}}})
+		Props: map[string]any{"mailbox": mailbox}}}})
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return fmt.Errorf("state.SetMailbox %s: %w", lane, err)
 	}

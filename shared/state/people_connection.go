@@ -11,7 +11,7 @@ import (
 // forgets which offer was dismissed. It makes the row where nobody of that lane was
 // seen yet; isNew says so, and gives it the address. One request.
 func (p *People) SetConnection(ctx context.Context, organization string, who Person, isNew bool) error {
-	props := map[string]any{"v": version, "user": who.User, "connection": who.Connection, "cause": who.Cause, "dismissed": ""}
+	props := map[string]any{"user": who.User, "connection": who.Connection, "cause": who.Cause, "dismissed": ""}
 	if isNew {
 		props["email"] = who.Email
 	}
@@ -26,7 +26,7 @@ func (p *People) SetConnection(ctx context.Context, organization string, who Per
 // the row where nobody of that lane was seen yet. One request.
 func (p *People) SetDismissed(ctx context.Context, organization string, lane key.Key, user, offer string) error {
 	_, err := p.tables.Apply(ctx, tablePeople, []Change{{InsertOrMerge, Entity{Partition: organization, Row: lane.String(),
-		Props: map[string]any{"v": version, "user": user, "dismissed": offer}}}})
+		Props: map[string]any{"user": user, "dismissed": offer}}}})
 	if err != nil {
 		return fmt.Errorf("state.SetDismissed %s: %w", lane, err)
 	}

@@ -23,7 +23,7 @@ func probeSlot(at time.Time) string { return fmt.Sprintf("p%013d", at.Truncate(P
 // AddProbe puts a lane on the agenda of re-checks for an instant.
 func (d *Due) AddProbe(ctx context.Context, at time.Time, organization string, lane key.Key) error {
 	_, err := d.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{Partition: probeSlot(at), Row: lane.String(),
-		Props: map[string]any{"v": version, "organization": organization}}}})
+		Props: map[string]any{"organization": organization}}}})
 	if err != nil {
 		return fmt.Errorf("state.AddProbe: %w", err)
 	}

@@ -51,7 +51,7 @@ type Progress struct {
 type Progresses struct{ tables Tables }
 
 // NewProgresses returns the progresses kept in tables.
-func NewProgresses(tables Tables) *Progresses { return &Progresses{tables} }
+func NewProgresses(tables Tables) *Progresses { return &Progresses{versioned(tables)} }
 
 const progressRow = "progress"
 
@@ -79,7 +79,7 @@ func (p *Progresses) Put(ctx context.Context, connection key.Key, x Progress) er
 		return fmt.Errorf("state.PutProgress: %w", err)
 	}
 	_, err = p.tables.Apply(ctx, tableCursors, []Change{{InsertOrReplace, Entity{Partition: connection.String(), Row: progressRow,
-		Props: map[string]any{"v": version, "doc": doc}}}})
+		Props: map[string]any{"doc": doc}}}})
 	if err != nil {
 		return fmt.Errorf("state.PutProgress %s: %w", connection, err)
 	}

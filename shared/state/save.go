@@ -87,7 +87,7 @@ func (l *Lanes) saveBatch(ctx context.Context, groups [][]Change, saved map[key.
 }
 
 func homeChange(lane key.Key, home *Lane) Change {
-	props := map[string]any{"v": version}
+	props := map[string]any{}
 	if home.ResolvedAddress != "" {
 		props["resolved"], props["tenant"], props["mailbox"] = home.ResolvedAddress, home.Home.Tenant, home.Home.Mailbox
 	}
@@ -117,14 +117,14 @@ func (u Update) changes(lane key.Key) ([]Change, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state.Save %s: %w", u.After.Key, err)
 	}
-	props := map[string]any{"v": version, "doc": string(doc)}
+	props := map[string]any{"doc": string(doc)}
 	if u.After.Debt != u.Before.Debt {
 		props["debt"] = u.After.Debt
 	}
 	out := []Change{{Merge, Entity{Partition: partition, Row: deliveryRow(u.Before.Key), ETag: u.Before.ETag, Props: props}}}
 	if u.Before.Event != u.After.Event && u.After.Event != "" {
 		out = append(out, Change{InsertOrReplace, Entity{Partition: partition, Row: eventRow(u.After.Event),
-			Props: map[string]any{"v": version, "delivery": u.After.Key.String()}}})
+			Props: map[string]any{"delivery": u.After.Key.String()}}})
 	}
 	stays := map[string]bool{} // settled and owed again at the same time: nothing to change
 	for _, o := range u.Owe {
@@ -141,7 +141,7 @@ func (u Update) changes(lane key.Key) ([]Change, error) {
 		if stays[OwedRow(o.Priority, o.Due, o.Delivery, o.Nonce)] {
 			continue
 		}
-		props := map[string]any{"v": version}
+		props := map[string]any{}
 		if o.Look {
 			props["look"] = true
 		}

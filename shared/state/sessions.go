@@ -8,7 +8,7 @@ const tableSessions = "sessions"
 type Sessions struct{ tables Tables }
 
 // NewSessions returns the sessions kept in tables.
-func NewSessions(tables Tables) *Sessions { return &Sessions{tables} }
+func NewSessions(tables Tables) *Sessions { return &Sessions{versioned(tables)} }
 
 // Put stores a session and returns its new ETag: it is inserted where x.ETag is ""
 // (ErrExists: it is there), else it replaces that version (ErrPrecondition,

@@ -31,7 +31,7 @@ func parseStanding(e Entity) Standing {
 // else the row says stays. It costs one request.
 func (l *Lanes) SetStanding(ctx context.Context, lane Lane) error {
 	props := lane.Standing.props()
-	props["v"], props["organization"], props["kind"], props["target"] = version, lane.Organization, lane.Kind, lane.Target
+	props["organization"], props["kind"], props["target"] = lane.Organization, lane.Kind, lane.Target
 	props["address"], props["account"], props["verdict"] = lane.Address, lane.Account, lane.Verdict
 	_, err := l.tables.Apply(ctx, tableLanes, []Change{{InsertOrMerge, Entity{Partition: lane.Key.String(), Row: laneRow, Props: props}}})
 	if err != nil {

@@ -65,7 +65,7 @@ type Sharer struct {
 type Subscriptions struct{ tables Tables }
 
 // NewSubscriptions returns the subscriptions kept in tables.
-func NewSubscriptions(tables Tables) *Subscriptions { return &Subscriptions{tables} }
+func NewSubscriptions(tables Tables) *Subscriptions { return &Subscriptions{versioned(tables)} }
 
 func subscriptionPartition(connection key.Key) string { return "k" + connection.String() }
 
@@ -100,7 +100,7 @@ func (s *Subscriptions) Put(ctx context.Context, x Subscription) (string, error)
 		action = Insert
 	}
 	tags, err := s.tables.Apply(ctx, tableConnections, []Change{{action, Entity{Partition: subscriptionPartition(x.Connection),
-		ETag: x.ETag, Props: map[string]any{"v": version, "doc": doc}}}})
+		ETag: x.ETag, Props: map[string]any{"doc": doc}}}})
 	if err != nil {
 		return "", fmt.Errorf("state.PutSubscription %s: %w", x.Connection, err)
 	}
@@ -116,7 +116,7 @@ func (s *Subscriptions) Delete(ctx context.Context, x Subscription) error {
 // Own notes whose a subscription of Graph's is. One request.
 func (s *Subscriptions) Own(ctx context.Context, id string, connection key.Key) error {
 	_, err := s.tables.Apply(ctx, tableConnections, []Change{{InsertOrReplace, Entity{Partition: ownerPartition(id),
-		Props: map[string]any{"v": version, "connection": connection.String()}}}})
+		Props: map[string]any{"connection": connection.String()}}}})
 	if err != nil {
 		return fmt.Errorf("state.OwnSubscription: %w", err)
 	}
@@ -168,7 +168,7 @@ func renewalSlot(at time.Time) string {
 // request.
 func (d *Due) AddRenewal(ctx context.Context, r Renewal) error {
 	_, err := d.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{Partition: renewalSlot(r.At), Row: r.Connection.String(),
-		Props: map[string]any{"v": version, "organization": r.Organization, "session": r.Session}}}})
+		Props: map[string]any{"organization": r.Organization, "session": r.Session}}}})
 	if err != nil {
 		return fmt.Errorf("state.AddRenewal: %w", err)
 	}
