@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -90,13 +91,19 @@ type DeltaPage struct {
 	Next, Delta string
 }
 
+// ErrTooLarge is the cause of a page's failure that is larger than what is read of one: it
+// would be so again. Ask for shorter pages, or for a smaller window.
+var ErrTooLarge = errors.New("the page is too large")
+
 // Reader reads mailboxes. Msgraph's client and the simulator's twin do. Of an access
 // with an object id it reads that account's own mailbox, whatever mailbox says.
 type Reader interface {
 	// Delta reads one page. Its error is *Error. Kind Gone with a link: the link has
 	// expired (410 in all its forms), read anew; without one: there is no such
-	// calendar. A link to a host, version or path that is not Graph's own is never
-	// followed (Kind Invalid). One request, and one more after a 401.
+	// calendar. A link to a host, version or path that is not Graph's own, or to another
+	// mailbox or calendar than the request names, is never followed (Kind Invalid, no
+	// Status). A page that is larger than what is read is Transient and ErrTooLarge. One
+	// request, and one more after a 401.
 	Delta(ctx context.Context, as Access, r DeltaRequest) (DeltaPage, error)
 	// Read reads one event with the mark expanded; Kind Gone when there is none.
 	Read(ctx context.Context, as Access, mailbox, id string) (Item, error)

@@ -36,7 +36,16 @@ type Switches struct {
 	ExpiredStatus int    `json:"expiredStatus"`
 	// Location lets that answer have a Location header with an empty $deltatoken.
 	Location bool `json:"location"`
+	// Stray lets every link lead elsewhere: StrayMailbox into another mailbox of the
+	// tenant, StrayCalendar into another calendar. Else it leads where it should.
+	Stray string `json:"stray"`
 }
+
+// Where links can lead that lead elsewhere.
+const (
+	StrayMailbox  = "mailbox"
+	StrayCalendar = "calendar"
+)
 
 func (s Switches) lag() time.Duration { return time.Duration(s.LagMS) * time.Millisecond }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/calbridge/calbridge/local/m365/changes"
 	"github.com/calbridge/calbridge/local/m365/exchange"
@@ -33,7 +34,7 @@ func (a *API) delta(r *request, route Route) answer {
 		items = append(items, v.deltaItem(&page.Items[i]))
 	}
 	o := object{{"@odata.context", r.base + "/$metadata#Collection(event)"}, {"value", items}}
-	at := r.base + "/" + r.path + "?"
+	at := r.base + "/" + a.linkPath(r, route) + "?"
 	if page.Next != "" {
 		o = append(o, member{"@odata.nextLink", at + "%24skiptoken=" + page.Next})
 	} else {
@@ -42,6 +43,27 @@ func (a *API) delta(r *request, route Route) answer {
 	out := ok(http.StatusOK, o)
 	p.tracked = true
 	return out.prefer(p)
+}
+
+// linkPath is where a page's links lead: to where it was asked for, or elsewhere where a
+// switch wants that.
+func (a *API) linkPath(r *request, route Route) string {
+	switch a.opt.Changes.Switches().Stray {
+	case changes.StrayMailbox:
+		for _, other := range a.store.Users(r.caller.Tenant) {
+			if strings.EqualFold(other.ObjectID, route.User) || strings.EqualFold(other.Principal, route.User) {
+				continue
+			}
+			name := other.ObjectID
+			if strings.Contains(route.User, "@") {
+				name = other.Principal
+			}
+			return "users/" + url.PathEscape(name) + "/calendarView/delta"
+		}
+	case changes.StrayCalendar:
+		return "users/" + url.PathEscape(route.User) + "/calendars/AAMkStray/calendarView/delta"
+	}
+	return r.path
 }
 
 // unread is the answer to a reading that failed; an expired link may lead back (4.6).

@@ -88,7 +88,7 @@ func (d desk) File(id, calendar string) {
 
 func (d desk) Spoil(o graphtest.Oddities) {
 	d.tracker.Set(changes.Switches{EmptyFirst: o.EmptyFirst, Duplicates: o.Duplicates, Shuffle: o.Shuffle, ListOccurrences: o.ListOccurrences,
-		ExpiredCode: o.ExpiredCode, ExpiredStatus: o.ExpiredStatus, Location: o.Location})
+		ExpiredCode: o.ExpiredCode, ExpiredStatus: o.ExpiredStatus, Location: o.Location, Stray: o.Stray})
 }
 
 func (d desk) Expire() { d.must(d.tracker.Expire(Tenant, Mailbox)) }

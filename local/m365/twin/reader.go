@@ -59,10 +59,14 @@ func (t *Twin) Delta(ctx context.Context, as graph.Access, r graph.DeltaRequest)
 	for _, i := range page.Items {
 		told.Items = append(told.Items, see.entry(i))
 	}
+	at := scheme
+	if stray := t.changes.Switches().Stray; stray != "" {
+		at = strings.Replace(scheme, "users/twin", "users/stray-"+stray, 1)
+	}
 	if page.Next != "" {
-		told.Next = scheme + page.Next
+		told.Next = at + page.Next
 	} else {
-		told.Delta = scheme + page.Delta
+		told.Delta = at + page.Delta
 	}
 	return told, nil
 }

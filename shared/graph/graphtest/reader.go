@@ -62,6 +62,8 @@ type Oddities struct {
 	ExpiredCode                                      string
 	ExpiredStatus                                    int
 	Location                                         bool
+	// Stray is mailbox or calendar: links lead into another one.
+	Stray string
 }
 
 // RunReader runs the cases of graph.Reader against fresh ones.
@@ -92,6 +94,7 @@ var readerCases = []struct {
 	{"a chosen calendar is read by its id", chosenCalendar},
 	{"every spelling of an expired link is gone", expiredLinks},
 	{"a link that is not Graph's is never followed", foreignLinks},
+	{"a link into another mailbox or calendar is never followed", strayLinks},
 	{"a damaged link is refused", damagedLink},
 	{"a connection reads its own, whatever mailbox is named", ownReading},
 	{"ReadBasic reads changes without bodies, and no single event", basicReading},

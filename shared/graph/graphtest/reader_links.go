@@ -159,6 +159,33 @@ func foreignLinks(s readSuite) {
 	}
 }
 
+func strayLinks(s readSuite) {
+	team := s.Desk.AddCalendar("Team")
+	for n := range 12 {
+		s.Desk.Add(entry(fmt.Sprint(n), n+1))
+	}
+	for _, stray := range []string{"mailbox", "calendar"} {
+		for _, calendar := range []string{"", team} {
+			for _, as := range []graph.Access{s.app(), s.Own} {
+				s.Desk.Spoil(Oddities{Stray: stray})
+				r := s.first()
+				r.Calendar, r.PageSize = calendar, 5
+				page, err := s.Reader.Delta(s.Context(), as, r)
+				if err != nil {
+					s.Fatal(err)
+				}
+				before := s.Desk.Deltas()
+				r.Link = page.Next + page.Delta
+				page, err = s.Reader.Delta(s.Context(), as, r)
+				s.refused(stray, err, graph.Invalid, graph.ReasonRefused)
+				if n := s.Desk.Deltas() - before; n != 0 || len(page.Items) > 0 {
+					s.Errorf("%s: followed %d times, %d items", stray, n, len(page.Items))
+				}
+			}
+		}
+	}
+}
+
 func damagedLink(s readSuite) {
 	r := s.first()
 	_, link := s.round(s.app(), r)

@@ -104,7 +104,11 @@ func (a answer) decode(v any) error {
 
 // unreadable is a success whose body says nothing: the call happened.
 func unreadable(a answer) *graph.Error {
-	return &graph.Error{Kind: graph.Transient, Status: a.status, Unanswered: true, Cause: errUnreadable}
+	cause := errUnreadable
+	if a.tooLarge {
+		cause = graph.ErrTooLarge
+	}
+	return &graph.Error{Kind: graph.Transient, Status: a.status, Unanswered: true, Cause: cause}
 }
 
 func (w wireEvent) event(withBody bool) graph.Event {

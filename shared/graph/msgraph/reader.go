@@ -4,22 +4,16 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/microsoftgraph/msgraph-sdk-go/users"
 )
 
-// Bounds of a page of changes, in bytes. A series is never split (contract 4.3), and
-// there is no $select, so that a page is far longer than other answers are.
-const (
-	maxDeltaPage = 32 << 20
-	maxLink      = 32 << 10
-)
+// maxDeltaPage bounds a page of changes, in bytes. A series is never split (contract 4.3),
+// and there is no $select, so that a page is far longer than other answers are.
+const maxDeltaPage = 32 << 20
 
 // preferUTC asks for times in UTC. Like the form of ids it is in no token, and so goes
 // along with every page (contract 4.3).
@@ -34,7 +28,7 @@ var selectItem = []string{"id", "changeKey", "iCalUId", "type", "seriesMasterId"
 
 // Delta implements graph.Reader.
 func (c *Client) Delta(ctx context.Context, as graph.Access, r graph.DeltaRequest) (graph.DeltaPage, error) {
-	req, err := c.deltaRequest(ctx, as.Path(r.Mailbox), r)
+	req, err := c.deltaRequest(ctx, as, r)
 	if err != nil {
 		return graph.DeltaPage{}, refused(err)
 	}
@@ -55,13 +49,13 @@ func (c *Client) Delta(ctx context.Context, as graph.Access, r graph.DeltaReques
 }
 
 // deltaRequest is the first page's request, or that of a link.
-func (c *Client) deltaRequest(ctx context.Context, mailbox string, r graph.DeltaRequest) (request, error) {
-	user, err := c.user(mailbox)
+func (c *Client) deltaRequest(ctx context.Context, as graph.Access, r graph.DeltaRequest) (request, error) {
+	user, err := c.user(as.Path(r.Mailbox))
 	if err != nil {
 		return request{}, err
 	}
 	if r.Link != "" {
-		return c.deltaLink(r.Link)
+		return c.deltaLink(r.Link, as, r)
 	}
 	if r.From.IsZero() || !r.To.After(r.From) {
 		return request{}, errors.New("no window")
@@ -79,32 +73,6 @@ func (c *Client) deltaRequest(ctx context.Context, mailbox string, r graph.Delta
 		&users.ItemCalendarsItemCalendarViewDeltaRequestBuilderGetRequestConfiguration{
 			QueryParameters: &users.ItemCalendarsItemCalendarViewDeltaRequestBuilderGetQueryParameters{StartDateTime: &from, EndDateTime: &to}})
 	return finish(info, err, "")
-}
-
-// deltaLink is the request of a page's link, which must lead to a page of changes below
-// our version on our host: a token goes along, and whoever could choose the link could
-// else have it, or read with it what nobody asked for.
-func (c *Client) deltaLink(link string) (request, error) {
-	if len(link) > maxLink {
-		return request{}, errNextLink
-	}
-	req, err := c.nextPage(link)
-	if err != nil {
-		return request{}, err
-	}
-	path, _, _ := strings.Cut(req.path, "?")
-	segments := strings.Split(strings.ToLower(path), "/")
-	for _, s := range segments[1:] {
-		if plain, err := url.PathUnescape(s); err != nil || !isSegment(plain) || strings.ContainsAny(plain, `/\`) {
-			return request{}, errNextLink
-		}
-	}
-	last := len(segments) - 1
-	if last < 3 || !slices.Contains([]string{"delta", "delta()", "microsoft.graph.delta()"}, segments[last]) || segments[last-1] != "calendarview" ||
-		segments[1] != "users" && !strings.HasPrefix(segments[1], "users(") && segments[1] != "me" {
-		return request{}, errNextLink
-	}
-	return req, nil
 }
 
 // deltaPage reads a page. One that does not say how the round goes on is none.

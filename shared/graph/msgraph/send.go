@@ -23,6 +23,8 @@ type answer struct {
 	body    []byte
 	// unreadable says that the body was not received whole, or is too long.
 	unreadable bool
+	// tooLarge says that it is too long.
+	tooLarge bool
 }
 
 // send makes one request to Graph for all of requests and returns one answer
@@ -61,7 +63,7 @@ func (c *Client) exchange(ctx context.Context, token string, r request) answer {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	a := answer{status: resp.StatusCode, header: resp.Header, body: body}
 	if err != nil || int64(len(body)) > most {
-		a.unreadable, a.body = true, nil
+		a.unreadable, a.tooLarge, a.body = true, int64(len(body)) > most, nil
 	}
 	if a.header.Get("Date") == "" {
 		a.header.Set("Date", c.now().UTC().Format(http.TimeFormat))
