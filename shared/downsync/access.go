@@ -32,10 +32,10 @@ func accessTo(org organization.Organization, c connection.Connection) (as graph.
 		return as, causeModuleOff
 	case !org.Sync:
 		return as, causeSyncOff
-	case appointment.Privacy(org.DownSync.Privacy) == appointment.Nothing:
-		return as, causeNothing
 	case !c.Reads():
 		return as, causeDirection
+	case appointment.Privacy(org.DownSync.Privacy) == appointment.Nothing && !c.Writes():
+		return as, causeNothing // where bookings go, what people do to those is told
 	case !c.Usable(), c.State == connection.Paused, c.Mailbox == "":
 		return as, causeNotConnected
 	case c.Delegated != (org.Permission == organization.Delegated):

@@ -112,6 +112,9 @@ func (r *reading) heldBack(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if r.onlyOurs() {
+		return false, r.unheld(ctx, h)
+	}
 	if h.Decision == "" {
 		r.progress.State, r.progress.Cause = state.SyncHeld, ""
 		return true, r.progressed(ctx)

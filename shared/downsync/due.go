@@ -30,9 +30,9 @@ func every(org organization.Organization) time.Duration {
 	return max(time.Duration(org.DownSync.EveryMinutes)*time.Minute, shortest)
 }
 
-// reads reports whether an organisation has calendars read at all.
-func reads(org organization.Organization) bool {
-	return org.Module && org.Sync && appointment.Privacy(org.DownSync.Privacy) != appointment.Nothing
+// reads reports whether an organisation has a connection's calendars read at all.
+func reads(org organization.Organization, t state.SyncTurn) bool {
+	return org.Module && org.Sync && !(t.Down && appointment.Privacy(org.DownSync.Privacy) == appointment.Nothing)
 }
 
 // Due enqueues the connections whose turn comes until the next run, each to be received
@@ -96,7 +96,7 @@ func (s *Syncer) dueSlot(ctx context.Context, slot, now time.Time, orgs map[stri
 		following := t
 		following.At = appointment.Moment(t.Connection, every(org), at.Add(every(org)/2))
 		next = append(next, following)
-		if reads(org) {
+		if reads(org, t) {
 			m := message(t.Organization, t.Connection, t.Session, CauseSchedule, at)
 			m.ID = key.Of("sync-turn", t.Connection.String(), at.Format(time.RFC3339)).String()
 			m.Properties = map[string]any{turnProperty: at.Unix()}
@@ -140,7 +140,7 @@ func (r *reading) turns() (all []state.SyncTurn) {
 	interval := every(r.org)
 	last := r.began.Add(horizon + state.SyncSlot + interval)
 	for at := appointment.Moment(r.c.ID, interval, r.began); len(all) == 0 || !at.After(last); at = at.Add(interval) {
-		all = append(all, state.SyncTurn{Organization: r.org.ID, Connection: r.c.ID, Session: Session(r.c), At: at})
+		all = append(all, state.SyncTurn{Organization: r.org.ID, Connection: r.c.ID, Session: Session(r.c), At: at, Down: !r.c.Writes()})
 	}
 	return all
 }

@@ -85,6 +85,9 @@ func (x *round) item(ctx context.Context, i graph.Item) error {
 		return nil
 	}
 	delete(x.removed, i.ID)
+	if x.onlyOurs() {
+		return x.perhapsOurs(ctx, i)
+	}
 	switch i.Kind {
 	case graph.Master:
 		return x.master(ctx, i)

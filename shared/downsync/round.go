@@ -52,7 +52,11 @@ func (x *round) blind() bool { return basic(x.c) || x.shared }
 func (r *reading) calendar(ctx context.Context, of connection.Calendar) (more bool, err error) {
 	x := &round{reading: r, id: of.ID, shared: of.Shared, written: of.Default, key: state.CalendarKey(r.c.ID, of.ID), series: map[string]*series{}}
 	x.book = newBook(r.appointments, x.key)
+	x.book.whole = r.onlyOurs() // then there is nothing to know
 	if x.cursor, err = r.cursors.Get(ctx, x.key); err != nil {
+		return false, err
+	}
+	if err := x.narrowed(ctx); err != nil {
 		return false, err
 	}
 	x.open()

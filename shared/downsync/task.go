@@ -327,7 +327,7 @@ func (r *reading) off(ctx context.Context, why string) error {
 	if r.progress.State == state.SyncOff && r.progress.Cause == why {
 		return nil
 	}
-	if why == causeNothing {
+	if r.onlyOurs() {
 		if err := r.blank(ctx); err != nil {
 			return err
 		}
@@ -359,28 +359,6 @@ func (s *Syncer) forget(ctx context.Context, organization string, id key.Key) er
 		return err
 	}
 	return s.progress.Forget(ctx, id)
-}
-
-// blank forgets what was in the calendars, and keeps how often they have changed what may
-// be told: when they are told again, that is news.
-func (r *reading) blank(ctx context.Context) error {
-	for _, id := range r.progress.Read {
-		calendar := state.CalendarKey(r.c.ID, id)
-		if err := r.appointments.Clear(ctx, calendar); err != nil {
-			return err
-		}
-		old, err := r.cursors.Get(ctx, calendar)
-		if err != nil || old.ETag == "" {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if _, err := r.cursors.Put(ctx, calendar, state.Cursor{Bases: old.Bases, ETag: old.ETag}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // clear forgets calendars.

@@ -20,6 +20,8 @@ type SyncTurn struct {
 	// Session is the Service Bus session of its tasks.
 	Session string
 	At      time.Time // UTC, to the millisecond
+	// Down says that nothing is written through the connection.
+	Down bool
 }
 
 func syncSlot(at time.Time) string {
@@ -31,7 +33,7 @@ func syncSlot(at time.Time) string {
 func (d *Due) AddSyncs(ctx context.Context, turns []SyncTurn) error {
 	return d.bySlot(ctx, turns, func(t SyncTurn) Change {
 		return Change{InsertOrReplace, Entity{Partition: syncSlot(t.At), Row: t.Connection.String(),
-			Props: map[string]any{"organization": t.Organization, "session": t.Session, "at": t.At.UTC()}}}
+			Props: map[string]any{"organization": t.Organization, "session": t.Session, "at": t.At.UTC(), "down": t.Down}}}
 	})
 }
 
@@ -51,6 +53,7 @@ func (d *Due) Syncs(ctx context.Context, at time.Time) ([]SyncTurn, error) {
 		out[i].Organization, _ = e.Props["organization"].(string)
 		out[i].Session, _ = e.Props["session"].(string)
 		out[i].At, _ = e.Props["at"].(time.Time)
+		out[i].Down, _ = e.Props["down"].(bool)
 	}
 	return out, nil
 }

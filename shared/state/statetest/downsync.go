@@ -175,7 +175,7 @@ func testTurns(t *testing.T, tables state.Tables) {
 	for range 130 {
 		turns = append(turns, state.SyncTurn{Organization: "acme", Connection: randomKey(t), Session: key.Random(), At: at.Add(time.Minute)})
 	}
-	next := state.SyncTurn{Organization: "b", Connection: randomKey(t), Session: "s", At: at.Add(state.SyncSlot)}
+	next := state.SyncTurn{Organization: "b", Connection: randomKey(t), Session: "s", At: at.Add(state.SyncSlot), Down: true}
 	for range 2 { // again changes nothing
 		if err := due.AddSyncs(t.Context(), append(turns[:len(turns):len(turns)], next)); err != nil {
 			t.Fatal(err)
