@@ -90,9 +90,9 @@ type Options struct {
 	// CredentialExpires is when the app's certificate ends, for Health; zero for a
 	// credential that does not say.
 	CredentialExpires time.Time
-	// Without switches guards off, so that a test can show what each one stops.
-	// No program sets it.
-	Without Guard
+	// without switches guards off, so that a test of this package can show what each
+	// one stops. No program can set it.
+	without guard
 }
 
 // Server is the handler of every request that the host sends. It is safe for
@@ -120,7 +120,7 @@ func New(host, publicURL string, deps Deps, opts *Options) *Server {
 	if s.opts.Now == nil {
 		s.opts.Now = time.Now
 	}
-	s.guards = guards{host: host, without: s.opts.Without}
+	s.guards = guards{host: host, without: s.opts.without}
 	s.install(publicURL)
 	return s
 }

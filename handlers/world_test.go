@@ -175,24 +175,34 @@ func (l *log) String() string {
 	return l.b.String()
 }
 
-func newWorld(t *testing.T, without Guard, checks map[string]Check) *world {
+func newWorld(t *testing.T, without guard, checks map[string]Check) *world {
 	t.Helper()
-	w := &world{recorder: &recorder{}, t: t, logged: &log{}, clock: &clock{now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}}
-	w.store = tables.NewStore(w.clock.Now).Direct()
-	w.orgs = state.NewOrganizations(w.store, w.clock.Now)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	w := unserved(t)
 	w.addr = listener.Addr().String()
-	server := New(w.addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Sweep: w, Readings: w.readings(), Tasks: w, Status: w, Files: w, People: newRoster(w, w.store),
-		Organizations: w.orgs, Directory: w.orgs, Repair: w, Links: w.issuer(), Consent: w.consents(), Connections: w.connections(), Notifications: w, Renewals: w, Dependencies: checks},
-		&Options{Logger: slog.New(slog.NewJSONHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.clock.Now,
-			Version: "1.2.3", Commit: "abc", Without: without})
-	s := &httptest.Server{Listener: listener, Config: &http.Server{Handler: server}}
+	s := &httptest.Server{Listener: listener, Config: &http.Server{Handler: w.server(w.addr, without, checks)}}
 	s.Start()
 	t.Cleanup(s.Close)
 	return w
+}
+
+// unserved is a world whose server somebody else listens for.
+func unserved(t *testing.T) *world {
+	w := &world{recorder: &recorder{}, t: t, logged: &log{}, clock: &clock{now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)}}
+	w.store = tables.NewStore(w.clock.Now).Direct()
+	w.orgs = state.NewOrganizations(w.store, w.clock.Now)
+	return w
+}
+
+// server is for a listener on addr.
+func (w *world) server(addr string, without guard, checks map[string]Check) *Server {
+	return New(addr, "https://calendar.example.com", Deps{Submit: w, Intake: w, Write: w, DeadLetter: w, Sweep: w, Readings: w.readings(), Tasks: w, Status: w, Files: w, People: newRoster(w, w.store),
+		Organizations: w.orgs, Directory: w.orgs, Repair: w, Links: w.issuer(), Consent: w.consents(), Connections: w.connections(), Notifications: w, Renewals: w, Dependencies: checks},
+		&Options{Logger: slog.New(slog.NewJSONHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.clock.Now,
+			Version: "1.2.3", Commit: "abc", without: without})
 }
 
 // reply is what came back.
@@ -217,9 +227,11 @@ func (w *world) problem(r reply, status int, code string) document {
 }
 
 // raw sends bytes as they are: what a client library would repair is the point.
-func (w *world) raw(request string) reply {
+func (w *world) raw(request string) reply { return w.rawTo(w.addr, request) }
+
+func (w *world) rawTo(addr, request string) reply {
 	w.t.Helper()
-	c, err := net.Dial("tcp", w.addr)
+	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		w.t.Fatal(err)
 	}
