@@ -206,6 +206,8 @@ func seen(org organization.Organization, c choice) string {
 	switch {
 	case c.Direction != connection.Down && c.Direction != connection.Both:
 		return "none"
+	case org.DownSync.Privacy == "nothing" && c.Direction == connection.Both:
+		return "ours"
 	case org.DownSync.Privacy == "nothing":
 		return "nothing"
 	case c.Scope == connection.Busy || org.DownSync.Privacy == "busy":

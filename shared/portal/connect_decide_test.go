@@ -231,6 +231,7 @@ func TestWhoSeesWhat(t *testing.T) {
 	}{
 		{writing, "all", "none"},
 		{choice{connection.None, connection.Busy}, "all", "none"},
+		{choice{connection.Both, connection.ReadWrite}, "nothing", "ours"},
 		{choice{connection.Down, connection.Busy}, "all", "busy"},
 		{choice{connection.Down, connection.Details}, "nothing", "nothing"},
 		{choice{connection.Down, connection.Details}, "busy", "busy"},
