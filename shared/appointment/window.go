@@ -34,6 +34,26 @@ func NewWindow(calendar key.Key, now time.Time) Window {
 	return Window{From: today.Add(-Back), To: today.Add(Ahead + spare), Roll: Moment(calendar, week, now.Add(week-day))}
 }
 
+// MaxShrunk is how often a window can be halved: twelve days ahead are left then.
+const MaxShrunk = 4
+
+// Shrunk is a window of which only the beginning is read, for a while, because Graph does
+// not answer for more (graph/contract.md 4.6): what is ahead of today is halved n times.
+// It is to be made larger again at the calendar's moment of the next day.
+func (w Window) Shrunk(calendar key.Key, now time.Time, n int) Window {
+	if n <= 0 {
+		return w
+	}
+	ahead := (Ahead + spare) >> min(n, MaxShrunk)
+	return Window{From: w.From, To: w.From.Add(Back + ahead.Truncate(day)), Roll: Moment(calendar, day, now.Add(day/2))}
+}
+
+// Whole is a window as it was before it was shrunk.
+func (w Window) Whole() Window {
+	w.To = w.From.Add(Back + Ahead + spare)
+	return w
+}
+
 // Holds reports whether something takes place within the window, by the rule of the
 // calendar view (graph/contract.md 3.5).
 func (w Window) Holds(start, end time.Time) bool {

@@ -19,6 +19,7 @@ const (
 	causeGone         = "calendar-gone"
 	causeLoop         = "endless"
 	causeLink         = "bad-link"
+	causeTooLarge     = "too-large"
 	causeUnavailable  = "unavailable"
 )
 

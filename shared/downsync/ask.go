@@ -117,7 +117,7 @@ func (x *round) alive(ctx context.Context, record string, i graph.Item) error {
 		day = name
 	}
 	switch {
-	case !x.window().Holds(i.Start, i.End):
+	case !x.window().Whole().Holds(i.Start, i.End):
 		x.drop(record, i.ID)
 	case len(calendars(x.c)) > 1:
 		x.doubtPlace(record, day)
@@ -212,7 +212,7 @@ func (x *round) look(ctx context.Context, s suspects) error {
 // listed are the ids of what a fresh read of a span shows.
 func (x *round) listed(ctx context.Context, w appointment.Window) (map[string]bool, error) {
 	ids := map[string]bool{}
-	request := graph.DeltaRequest{Mailbox: x.c.Mailbox, Calendar: x.id, From: w.From.Add(-time.Minute), To: w.To.Add(time.Minute), PageSize: x.pageSize}
+	request := graph.DeltaRequest{Mailbox: x.c.Mailbox, Calendar: x.id, From: w.From.Add(-time.Minute), To: w.To.Add(time.Minute), PageSize: x.size()}
 	for range maxEmpty {
 		call, cancel := context.WithTimeout(ctx, callTimeout)
 		page, err := x.reader.Delta(call, x.as, request)

@@ -144,7 +144,8 @@ func (x *round) oursUnshown(ctx context.Context, ids []string) ([]string, error)
 
 // unshown adds what the round should have shown and did not: days of series that it
 // showed, since a series comes whole (contract 4.5), and everything in a full round.
-// What has left the window with time is forgotten; it was not deleted.
+// What has left the window with time is forgotten; it was not deleted. What is only
+// outside of a window that was shrunk stays known.
 func (x *round) unshown(ctx context.Context, found map[string]suspects) error {
 	if x.overflow {
 		return nil
@@ -166,7 +167,7 @@ func (x *round) unshown(ctx context.Context, found map[string]suspects) error {
 		s := suspects{record: record, all: !x.masters[id]}
 		if record.One != nil && !x.saw(id) && !x.gone[markOf(id)] {
 			s.one = x.window().Holds(record.One.Start, record.One.End)
-			if !s.one {
+			if !s.one && !x.window().Whole().Holds(record.One.Start, record.One.End) {
 				record.One = nil
 				x.book.set(record)
 			}
@@ -185,11 +186,11 @@ func (x *round) unshownDays(record state.Record) (missing []string) {
 	kept := state.Record{ID: record.ID, One: record.One, Days: map[string]state.Known{}}
 	for name, known := range record.Days {
 		shown := x.saw(appointment.DayID(record.ID, name))
-		if !shown && !x.window().Holds(known.Start, known.End) {
+		if !shown && !x.window().Whole().Holds(known.Start, known.End) {
 			continue
 		}
 		kept.Days[name] = known
-		if !shown {
+		if !shown && x.window().Holds(known.Start, known.End) {
 			missing = append(missing, name)
 		}
 	}

@@ -51,6 +51,20 @@
 // requests to the tables more, a deletion one direct read more. The schedule: see
 // [Syncer.Due].
 //
+// A first reading of 10,000 events costs 200 requests to Graph, in ten slices: pages of 50,
+// so that none comes near the 32 MiB that are read of one (graph/contract.md 4.3 calls 200
+// safe, for which it would be 50 requests), unless its events have 650 kB each.
+//
+// # What is too much for Graph
+//
+// A page that is larger than what is read is asked for again with half as many events, until
+// it has one. Where Graph does not answer for a page (503, 504, nothing in time; contract
+// 4.6) three times in a row, the round is left, and the next one asks for a smaller window:
+// what is ahead is halved, down to twelve days. For the link of the last whole round, which is
+// a small request as a rule, it takes sixteen times, so that Graph's own bad hour shrinks
+// nothing. Every day it is made larger again. What is outside of the smaller window is
+// neither told nor forgotten meanwhile; what became of it shows when it is read again.
+//
 // # Guessed
 //
 //   - An event that is removed from its calendar and still there, in the window, was moved
@@ -160,7 +174,7 @@ type Options struct {
 	// after its beginning no further page is asked for; 0 means 35 seconds.
 	Pages int
 	Slice time.Duration
-	// PageSize is the hint that Graph is given; 0 means 200.
+	// PageSize is the hint that Graph is given; 0 means 50 (see package comment, Costs).
 	PageSize int
 }
 
@@ -217,7 +231,7 @@ func New(fx Effects, o *Options) *Syncer {
 		s.slice = 35 * time.Second
 	}
 	if s.pageSize == 0 {
-		s.pageSize = 200
+		s.pageSize = 50
 	}
 	return s
 }

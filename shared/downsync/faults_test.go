@@ -64,7 +64,7 @@ func TestALinkThatGraphRefusesEndsTheRoundAndDeletesNothing(t *testing.T) {
 		"":   {Items: []graph.Item{meeting("a", "1"), meeting("b", "1")}, Delta: "d1"},
 		"d1": {Items: []graph.Item{meeting("c", "1")}, Next: foreign},
 	})
-	s.err[foreign] = &graph.Error{Kind: graph.Invalid}
+	s.err[foreign] = &graph.Error{Kind: graph.Invalid, Status: http.StatusBadRequest}
 	r.sync(downsync.CauseConnect)
 	r.sync(downsync.CauseSchedule)
 	if have := r.app(); len(have) != 3 {
@@ -83,6 +83,40 @@ func TestALinkThatGraphRefusesEndsTheRoundAndDeletesNothing(t *testing.T) {
 	}
 	if have := r.app(); len(have) != 3 && len(have) != 2 {
 		t.Errorf("%+v", have)
+	}
+}
+
+// A link into another mailbox or calendar is never followed: the calendar is read anew.
+func TestALinkThatLeadsElsewhereIsNotFollowedAndTheCalendarReadAnew(t *testing.T) {
+	for _, stray := range []string{changes.StrayMailbox, changes.StrayCalendar} {
+		r := newRig(t, "")
+		for i := range 12 {
+			r.meet(fmt.Sprint("Meeting ", i), monday.Add(time.Duration(i)*time.Hour))
+		}
+		r.twin.Changes().Set(changes.Switches{Stray: stray})
+		r.sync(downsync.CauseConnect)
+		fresh := r.meet("Fresh", monday)
+		r.sync(downsync.CauseSchedule)
+		if have := r.app(); len(have) != 13 || have[fresh].ID == "" || r.deltas() != 2 || len(r.topic) != 13 {
+			t.Errorf("%s: %d appointments, %d requests, %d events", stray, len(have), r.deltas(), len(r.topic))
+		}
+		// Where already the second page is elsewhere there is no end of the round: nothing
+		// follows from what it did not show.
+		r.boot(&downsync.Options{PageSize: 5})
+		gone := r.anyone()
+		r.must(r.owner().Delete(gone))
+		r.sync(downsync.CauseSchedule)
+		p, err := r.syncer.Progress(t.Context(), acme, r.c.ID)
+		if err != nil || p.State != state.SyncFailed || p.Cause != "bad-link" || len(r.app()) != 13 || len(r.failed) != 0 {
+			t.Errorf("%s: %v, %+v, %d appointments", stray, err, p, len(r.app()))
+		}
+		r.twin.Changes().Set(changes.Switches{})
+		for range 2 {
+			r.sync(downsync.CauseSchedule)
+		}
+		if have := r.app(); len(have) != 12 || have[gone].ID != "" {
+			t.Errorf("%s: %d appointments at last", stray, len(have))
+		}
 	}
 }
 
@@ -399,4 +433,12 @@ func TestADayWithoutItsSeriesIsFilledFromADirectRead(t *testing.T) {
 	if have := r.app(); len(have) != 1 || *have["OID.m.2026-11-23"].Title != "Standup" {
 		t.Errorf("%+v", have)
 	}
+}
+
+// anyone is the id of an appointment that was told.
+func (r *rig) anyone() string {
+	for id := range r.app() {
+		return id
+	}
+	return ""
 }

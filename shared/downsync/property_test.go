@@ -71,6 +71,11 @@ func TestTheBookingAppHasTheCalendar(t *testing.T) {
 		r.now = r.now.Add(time.Minute)
 		r.sync(downsync.CauseSchedule)
 		r.sync(downsync.CauseSchedule)
+		for r.cursor().Shrunk > 0 { // it failed so often that less was asked for
+			r.now = r.now.AddDate(0, 0, 2)
+			r.sync(downsync.CauseSchedule)
+			r.sync(downsync.CauseSchedule)
+		}
 		w.check()
 	})
 }

@@ -44,6 +44,9 @@ func (e errBroken) Error() string { return "downsync: broken round: " + e.why }
 // errAnew ends a round that lacks what only a full one shows.
 var errAnew = errors.New("downsync: a full round is needed")
 
+// errStray says that a link leads somewhere else than to the calendar, and was not followed.
+var errStray = errors.New("downsync: a link leads elsewhere")
+
 // blind reports whether events of the calendar cannot be read by their ids: with no more
 // than busy times (graph/contract.md section 12), and in somebody else's mailbox.
 func (x *round) blind() bool { return basic(x.c) || x.shared }
@@ -65,7 +68,7 @@ func (r *reading) calendar(ctx context.Context, of connection.Calendar) (more bo
 	switch {
 	case errors.As(err, &broken):
 		return false, x.giveUp(ctx, broken.why)
-	case err != nil && x.cursor.Round != nil && x.cursor.Round.Pages > 0:
+	case err != nil && x.cursor.Round != nil && (x.cursor.Round.Pages > 0 || unanswerable(err)):
 		// What was learnt is told before it is taken for told.
 		if failed := x.flush(ctx); errors.Is(failed, errAnew) {
 			return false, err
@@ -86,6 +89,9 @@ func (x *round) open() {
 	roll := !x.cursor.Roll.IsZero() && !x.began.Before(x.cursor.Roll)
 	switch {
 	case x.cursor.Basis != basis, x.cursor.Round == nil && (x.cursor.Link == "" || roll):
+		if roll {
+			x.cursor.Shrunk = max(0, x.cursor.Shrunk-1)
+		}
 		x.anew()
 	case x.cursor.Round == nil:
 		x.cursor.Round = &state.Round{Next: x.cursor.Link}
@@ -97,7 +103,7 @@ func (x *round) open() {
 
 // anew begins a full round. What it does not show is asked for at its end.
 func (x *round) anew() {
-	w := appointment.NewWindow(x.key, x.began)
+	w := appointment.NewWindow(x.key, x.began).Shrunk(x.key, x.began, x.cursor.Shrunk)
 	if basis := basisOf(x.org, x.c); basis != x.cursor.Basis {
 		x.cursor.Basis = basis
 		x.cursor.Bases++
@@ -136,15 +142,21 @@ func (x *round) readPages(ctx context.Context) (more bool, err error) {
 		}
 		x.budget--
 		page, err := x.fetch(ctx)
+		if less, failed := x.less(err); less {
+			continue
+		} else if failed != nil {
+			return false, failed
+		}
 		var failure *graph.Error
-		if errors.As(err, &failure) && failure.Kind == graph.Gone {
+		stray := errors.Is(err, errStray)
+		if errors.As(err, &failure) && failure.Kind == graph.Gone || stray {
 			if x.cursor.Round.Next == "" {
 				return false, x.calendarGone(ctx)
 			}
 			if x.cursor.Failures++; x.cursor.Failures > maxFailures {
 				return false, errBroken{causeLink}
 			}
-			x.anew() // an expired link: read anew, and compared
+			x.anew() // an expired link, or one that leads elsewhere: read anew, and compared
 			continue
 		}
 		if err != nil {
@@ -168,10 +180,13 @@ func (x *round) fetch(ctx context.Context) (graph.DeltaPage, error) {
 	defer cancel()
 	link := x.cursor.Round.Next
 	page, err := x.reader.Delta(ctx, x.as, graph.DeltaRequest{Mailbox: x.c.Mailbox, Calendar: x.id, From: x.cursor.From, To: x.cursor.To,
-		Link: link, PageSize: x.pageSize})
+		Link: link, PageSize: x.size()})
 	var failure *graph.Error
 	if errors.As(err, &failure) && failure.Kind == graph.Invalid && link != "" {
-		return page, errBroken{causeLink} // a link that is not Graph's, or that Graph cannot read
+		if failure.Status == 0 {
+			return page, errStray
+		}
+		return page, errBroken{causeLink} // Graph cannot read it
 	}
 	if err == nil && (page.Next == "") == (page.Delta == "") {
 		return page, errBroken{causeLink}
@@ -284,7 +299,7 @@ func (x *round) calendarGone(ctx context.Context) error {
 
 // finish ends the round: the next one begins where it ended.
 func (x *round) finish(ctx context.Context) (err error) {
-	x.cursor.Link, x.cursor.Round, x.cursor.Failures = x.cursor.Round.Delta, nil, 0
+	x.cursor.Link, x.cursor.Round, x.cursor.Failures, x.cursor.Thinned = x.cursor.Round.Delta, nil, 0, 0
 	x.cursor.ETag, err = x.cursors.Put(ctx, x.key, x.cursor)
 	return err
 }

@@ -35,6 +35,13 @@ type Cursor struct {
 	// Failures counts the rounds that failed since one ended, in a way that reading
 	// again from the same link may not heal.
 	Failures int `json:"failures,omitempty"`
+	// Trouble counts how often in a row the same page was not answered, as one that is too
+	// much for Graph is not.
+	Trouble int `json:"trouble,omitempty"`
+	// Shrunk is how often the window was halved for that, and Thinned the pages of the
+	// round, because one was too large.
+	Shrunk  int `json:"shrunk,omitempty"`
+	Thinned int `json:"thinned,omitempty"`
 	// Round is the round under way; nil between rounds.
 	Round *Round `json:"round,omitempty"`
 	// ETag is the row's version; "" for one that is not stored.

@@ -33,7 +33,7 @@ func testCursor(t *testing.T, tables state.Tables) {
 		t.Errorf("%v, %+v", err, none)
 	}
 	x := state.Cursor{Link: "https://graph.microsoft.com/v1.0/x?$deltatoken=" + strings.Repeat("å", 5000), From: noon, To: noon.AddDate(0, 6, 0), Roll: noon,
-		Basis: "all/details", Bases: 2, Failures: 1, Round: &state.Round{Full: true, Next: "n", Delta: "d", Pages: 3, Stale: 1, News: 2, Empty: 1,
+		Basis: "all/details", Bases: 2, Failures: 1, Trouble: 2, Shrunk: 3, Thinned: 4, Round: &state.Round{Full: true, Next: "n", Delta: "d", Pages: 3, Stale: 1, News: 2, Empty: 1,
 			Seen: []byte{1, 2, 3}, Overflow: true, Masters: []string{"m"}, Removed: []string{"r"}, Doubt: []string{"q"}, Gone: []byte{9}, Found: 4,
 			Approved: true, Restored: true}}
 	etag, err := rows.Put(t.Context(), calendar, x)
