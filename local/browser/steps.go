@@ -1,11 +1,13 @@
 package browser
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -107,6 +109,29 @@ func (p *Person) Evaluate(script string, result any) {
 func (p *Person) WithoutScripts() {
 	p.t.Helper()
 	p.do("switch scripts off", emulation.SetScriptExecutionDisabled(true))
+}
+
+// Hurry makes timers of scripts on pages that are opened from now on run out so many times as
+// fast. Waits tells how long they were meant to be.
+func (p *Person) Hurry(times int) {
+	p.t.Helper()
+	script := fmt.Sprintf(`(() => {
+		const real = window.setTimeout;
+		window.waited = [];
+		window.setTimeout = (f, ms, ...more) => { window.waited.push(ms); return real(f, ms / %d, ...more); };
+	})()`, times)
+	p.do("hurry", chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
+		return err
+	}))
+}
+
+// Waits are the spans that scripts of a page waited for since it was opened, in
+// milliseconds; see Hurry.
+func (p *Person) Waits() (milliseconds []int) {
+	p.t.Helper()
+	p.Evaluate("window.waited", &milliseconds)
+	return milliseconds
 }
 
 // Phone makes the window as narrow as a small telephone, 320 pixels.

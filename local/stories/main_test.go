@@ -18,6 +18,7 @@
 // resource planner with accounts of two tenants, and one whose administrator has to approve.
 // back_test.go is a planner who changes things in Outlook, which come back.
 // policy_test.go is a Conditional Access policy that comes and goes, and a room manager.
+// live_test.go is a page that asks again by itself while nobody answers.
 // keyboard_test.go is a planner without a mouse, an organisation without scripts, and the
 // back button.
 //

@@ -25,8 +25,10 @@ type taped struct {
 type tape struct {
 	URL    string
 	target atomic.Pointer[url.URL]
-	mu     sync.Mutex
-	all    []taped
+	// fails are requests that are answered with 503 instead; nil for none.
+	fails atomic.Pointer[func(*http.Request) bool]
+	mu    sync.Mutex
+	all   []taped
 }
 
 // record starts a proxy, which answers 502 until it is told where to.
@@ -50,7 +52,11 @@ func record(t testing.TB) *tape {
 		r.Body = io.NopCloser(bytes.NewReader(asked))
 		one := taped{Method: r.Method, URL: r.URL.RequestURI(), Asked: r.Header.Clone(), AskedBody: string(asked)}
 		kept := &keeper{ResponseWriter: w}
-		proxy.ServeHTTP(kept, r)
+		if fails := tape.fails.Load(); fails != nil && (*fails)(r) {
+			kept.WriteHeader(http.StatusServiceUnavailable)
+		} else {
+			proxy.ServeHTTP(kept, r)
+		}
 		one.Status, one.Answered, one.Body = kept.status, w.Header().Clone(), kept.body.String()
 		tape.add(one)
 	}))

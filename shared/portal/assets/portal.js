@@ -21,14 +21,19 @@
   const parts = [...document.querySelectorAll("[data-live]")];
   if (!parts.length) return;
   const until = Date.now() + 15 * 60000;
-  // What changes by itself soon is looked at sooner.
-  const later = () => setTimeout(again, document.querySelector("[data-live] [data-busy]") ? 2000 : 10000);
+  let failed = 0; // how often, one after the other
+  // What changes by itself soon is looked at sooner; what fails ever more rarely, but each minute.
+  const later = () => {
+    const pace = document.querySelector("[data-live] [data-busy]") ? 2000 : 10000;
+    setTimeout(again, Math.min(pace * 2 ** failed, 60000));
+  };
   const again = async () => {
     if (Date.now() > until) return;
     if (!document.hidden) {
       try {
         const answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, redirect: "error" });
-        if (!answer.ok) return;
+        if (answer.status === 401 || answer.status === 403) return; // the session is over
+        if (!answer.ok) throw new Error(answer.status);
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         for (const part of parts) {
           const next = page.getElementById(part.id);
@@ -37,8 +42,9 @@
             copying(part);
           }
         }
+        failed = 0;
       } catch {
-        // The network was away for a moment, or the session is over: the next round tells.
+        failed++; // the network, or what answers, was away for a moment: the next round tells
       }
     }
     later();
