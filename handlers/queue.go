@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"time"
 
 	"github.com/calbridge/calbridge/shared/queue"
 )
@@ -12,6 +13,23 @@ import (
 type queueFunction struct {
 	name string
 	call func(context.Context, Invocation) error
+}
+
+// lateAfter is how long a message may wait, from the time at which the bus made it
+// visible, before the log tells its age in seconds (lateLine). The bus has no metric
+// of that: the alert calbridge-late is made of these lines.
+const lateAfter = 5 * time.Minute
+
+// lateLine is the text that infra/queries/late.kql looks for.
+const lateLine = "message served late"
+
+// waited is how long the message lay where it was taken from; zero for a dead letter,
+// whose time is that of its first queue, and where the host named none.
+func (i Invocation) waited(now time.Time) time.Duration {
+	if i.EnqueuedAt.IsZero() || i.DeadLetterReason != "" {
+		return 0
+	}
+	return now.Sub(i.EnqueuedAt)
 }
 
 // DeadLetterer sends what was dead-lettered back to work, or gives it up.

@@ -76,6 +76,9 @@ func (s *Server) serveQueue(w http.ResponseWriter, r *http.Request, id string, f
 		var inv Invocation
 		if inv, err = DecodeInvocation(body); err == nil {
 			inv.Function, inv.ID, inv.Trace = function.name, id, traceParent(r.Header)
+			if waited := inv.waited(s.opts.Now()); waited >= lateAfter {
+				log.Warn(lateLine, "seconds", int(waited.Seconds()))
+			}
 			err = function.call(inv.Message.Traced(queue.WithTrace(ctx, inv.Trace)), inv)
 		}
 	}
