@@ -16,7 +16,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-name=Calbridge unique=calbridge public= principal=
+name=Calbridge unique=calbridge public='' principal=''
 usage() { sed -n '5,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 while getopts n:u:p:i: option; do
 	case $option in
