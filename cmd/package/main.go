@@ -1,47 +1,95 @@
 // Command package makes what is deployed: the folder build/app with host.json, a
 // folder per function and the binary, and build/app.zip of it.
 //
-//	go run ./cmd/package -version 1.2.3 -commit abc1234
+//	go run ./cmd/package -version 1.2.3 -commit 0123abc
+//
+// # Layout
 //
 // The Functions host looks for function folders directly beside host.json, and in
 // the zip host.json must be on top (functions/contract.md 3.1). The binary has
-// mode 0755 inside the zip, because not every plan sets the bit (1.8); everything
-// else has 0644. The zip depends on nothing but its contents: files are sorted
-// and carry one fixed time.
+// mode 0755, because not every plan sets the bit (1.8), everything else 0644: in the
+// zip, and in the folder too, of which azd makes a zip of its own. Nothing but
+// host.json, functions/<Name>/function.json and the binary is taken.
+//
+// # The same bytes
+//
+// The same commit, version and Go make the same bytes, whoever builds where (make
+// package builds with the Go that go.mod names). The zip is sorted and carries one
+// fixed time; the binary has no paths of the machine; and nothing of the environment
+// that would change it reaches the compiler.
+//
+// # What is inspected
+//
+// Before it is packed the binary is opened, and refused unless it is what was asked
+// for: see inspect. linux/amd64 is what Flex Consumption runs (6.1). -arch arm64 makes
+// the same of the other, for other plans and for whoever runs the handler elsewhere.
 package main
 
 import (
-	"archive/zip"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
-	"time"
+	"regexp"
 )
 
 // binary is host.json's defaultExecutablePath.
 const binary = "handler"
 
+// options are what is built.
+type options struct {
+	// out takes app/ and app.zip.
+	out string
+	// version and commit are what Health shows.
+	version, commit string
+	// arch is amd64 or arm64.
+	arch string
+}
+
 func main() {
-	out := flag.String("out", "build", "folder that takes app/ and app.zip")
-	version := flag.String("version", "dev", "version that Health shows")
-	commit := flag.String("commit", "unknown", "commit that Health shows")
+	var o options
+	flag.StringVar(&o.out, "out", "build", "folder that takes app/ and app.zip")
+	flag.StringVar(&o.version, "version", "dev", "version that Health shows")
+	flag.StringVar(&o.commit, "commit", "unknown", "commit that Health shows")
+	flag.StringVar(&o.arch, "arch", "amd64", "amd64, which Flex Consumption runs, or arm64")
+	sums := flag.Bool("sums", false, "print sizes in bytes and SHA-256 sums")
 	flag.Parse()
-	if err := run(".", *out, *version, *commit); err != nil {
+	err := run(".", o)
+	if err == nil && *sums {
+		err = printSums(os.Stdout, filepath.Join(o.out, "app", binary), filepath.Join(o.out, "app.zip"))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "package:", err)
 		os.Exit(1)
 	}
 }
 
+// word is what may stand in a linker flag and on a page.
+var word = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}$`)
+
+func (o options) check() error {
+	var faults []error
+	for _, one := range []struct{ name, value string }{{"version", o.version}, {"commit", o.commit}} {
+		if !word.MatchString(one.value) {
+			faults = append(faults, fmt.Errorf("%s %q: want 1 to 64 of letters, digits and .+_-", one.name, one.value))
+		}
+	}
+	if _, ok := machines[o.arch]; !ok {
+		faults = append(faults, fmt.Errorf("arch %q: want amd64 or arm64", o.arch))
+	}
+	return errors.Join(faults...)
+}
+
 // run builds the binary of the module in root and packs it.
-func run(root, out, version, commit string) error {
-	app := filepath.Join(out, "app")
+func run(root string, o options) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	app := filepath.Join(o.out, "app")
 	if err := os.RemoveAll(app); err != nil {
 		return err
 	}
@@ -52,22 +100,20 @@ func run(root, out, version, commit string) error {
 	if err != nil {
 		return err
 	}
-	if err := build(root, target, version, commit); err != nil {
+	if err := build(root, target, o); err != nil {
 		return err
 	}
-	return pack(app, filepath.Join(out, "app.zip"))
-}
-
-// build compiles for Azure: Linux on amd64, static.
-func build(root, target, version, commit string) error {
-	flags := fmt.Sprintf("-s -w -X main.version=%s -X main.commit=%s", version, commit)
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", target, "./cmd/handler")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("go build: %w", err)
+	if err := settleModes(app); err != nil {
+		return err
 	}
-	return nil
+	paths, err := machinePaths(root)
+	if err != nil {
+		return err
+	}
+	if err := inspect(target, o, paths); err != nil {
+		return err
+	}
+	return pack(app, filepath.Join(o.out, "app.zip"))
 }
 
 // gather copies host.json and functions/<Name>/function.json below app.
@@ -102,61 +148,30 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, content, 0o644)
 }
 
-// pack zips the contents of a folder, host.json first.
-func pack(folder, target string) (err error) {
-	var names []string
-	err = filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+// settleModes makes the folder's modes those of the zip, whatever the umask.
+func settleModes(app string) error {
+	return filepath.WalkDir(app, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
 			return err
 		}
-		name, err := filepath.Rel(folder, path)
-		names = append(names, filepath.ToSlash(name))
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		if (a == "host.json") != (b == "host.json") {
-			if a == "host.json" {
-				return -1
-			}
-			return 1
+		mode := fs.FileMode(0o644)
+		if entry.IsDir() || path == filepath.Join(app, binary) {
+			mode = 0o755
 		}
-		return strings.Compare(a, b)
+		return os.Chmod(path, mode)
 	})
-	f, err := os.Create(target)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	z := zip.NewWriter(f)
-	for _, name := range names {
-		if err := add(z, filepath.Join(folder, filepath.FromSlash(name)), name); err != nil {
-			return err
-		}
-	}
-	return z.Close()
 }
 
-// stamp is the earliest time that a zip can hold.
-var stamp = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
-
-func add(z *zip.Writer, path, name string) error {
-	header := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: stamp}
-	header.SetMode(0o644)
-	if name == binary {
-		header.SetMode(0o755)
+// printSums prints a line per file: SHA-256, size in bytes, path.
+func printSums(w io.Writer, paths ...string) error {
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "%x %9d %s\n", sha256.Sum256(content), len(content), filepath.ToSlash(path)); err != nil {
+			return err
+		}
 	}
-	w, err := z.CreateHeader(header)
-	if err != nil {
-		return err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(w, f)
-	return err
+	return nil
 }
