@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/calbridge/calbridge/shared/appointment"
+	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/outbound"
 	"github.com/calbridge/calbridge/shared/state"
@@ -74,8 +76,9 @@ func (x *round) knownInAll(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// hold stops the connection. The round is stored first, so that it goes on from there;
-// the alert goes before the row: after a kill in between it goes again, as the same one.
+// hold stops the connection. The round is stored first, so that it goes on from there, and
+// the row before the alert: whoever finds one whose alert is not noted publishes that again,
+// as the same one, so that every alert gets its end.
 func (x *round) hold(ctx context.Context, lost, known int) error {
 	if err := x.flush(ctx); err != nil {
 		return err
@@ -83,23 +86,67 @@ func (x *round) hold(ctx context.Context, lost, known int) error {
 	if err := x.save(ctx); err != nil {
 		return err
 	}
-	if err := x.alert(ctx, x.cursor.Round.Delta, "raised", fmt.Sprintf("At least %d of %d appointments of a connected calendar are gone at once. "+
-		"None of them counts as deleted, and the calendar is not read any more, until somebody approves that they are or has them restored.", lost, known)); err != nil {
+	h := state.Held{Organization: x.org.ID, Connection: x.c.ID, Lane: x.lane, User: x.c.User, Calendar: x.id,
+		Since: x.now().UTC(), Removals: lost, Known: known, Round: x.cursor.Round.Delta}
+	if err := x.held.Put(ctx, h); err != nil && !errors.Is(err, state.ErrExists) {
 		return err
 	}
-	err := x.held.Put(ctx, state.Held{Organization: x.org.ID, Connection: x.c.ID, Lane: x.lane, User: x.c.User, Calendar: x.id,
-		Since: x.now().UTC(), Removals: lost, Known: known, Round: x.cursor.Round.Delta})
-	if err != nil && !errors.Is(err, state.ErrExists) {
+	h, err := x.held.Get(ctx, x.org.ID, x.c.ID)
+	if err != nil {
 		return err
 	}
 	x.progress.State, x.progress.Cause = state.SyncHeld, ""
-	return nil
+	return x.raise(ctx, h)
 }
 
-func (r *reading) alert(ctx context.Context, round, how, words string) error {
-	a := outbound.Alert{ID: key.UUID("alert/held/" + r.c.ID.String() + "/" + round + "/" + how), Code: alertHeld, State: how, Message: words,
-		Kind: key.User, Target: r.c.User}
-	return r.publish(ctx, []outbound.Event{a.Event(r.origin(r.org.ID))})
+// raise publishes the alert of what is held, and notes that; nothing where it was.
+func (s *Syncer) raise(ctx context.Context, h state.Held) error {
+	if h.Raised {
+		return nil
+	}
+	if err := s.alert(ctx, h, "raised", fmt.Sprintf("At least %d of %d appointments of a connected calendar are gone at once. "+
+		"None of them counts as deleted, and the calendar is not read any more, until somebody approves that they are or has them restored.", h.Removals, h.Known)); err != nil {
+		return err
+	}
+	h.Raised = true
+	return s.held.Put(ctx, h)
+}
+
+// over ends what is held: its alert, then its row. A kill in between ends it again, with
+// the same alert.
+func (s *Syncer) over(ctx context.Context, h state.Held, words string) error {
+	if err := s.raise(ctx, h); err != nil {
+		return err
+	}
+	if err := s.alert(ctx, h, "over", words); err != nil {
+		return err
+	}
+	return s.held.Release(ctx, h.Organization, h.Connection)
+}
+
+// Words of an alert's end.
+const (
+	overDecided = "The appointments that were gone at once were decided about, and the calendar is read again."
+	overLeft    = "The calendar from which appointments were gone at once is not read any more: they are forgotten, and nobody has to decide."
+	overGone    = "The connection of the calendar from which appointments were gone at once has ended: they are forgotten, and nobody has to decide."
+)
+
+func (s *Syncer) alert(ctx context.Context, h state.Held, how, words string) error {
+	a := outbound.Alert{ID: key.UUID("alert/held/" + h.Connection.String() + "/" + h.Round + "/" + how), Code: alertHeld, State: how, Message: words,
+		Kind: key.User, Target: h.User}
+	return s.publish(ctx, []outbound.Event{a.Event(s.origin(h.Organization))})
+}
+
+// endHeld ends what is held of a connection, if anything is.
+func (s *Syncer) endHeld(ctx context.Context, organization string, id key.Key, words string) error {
+	h, err := s.held.Get(ctx, organization, id)
+	if errors.Is(err, state.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.over(ctx, h, words)
 }
 
 // heldBack reports whether the connection is held and nobody has decided yet. What was
@@ -115,7 +162,13 @@ func (r *reading) heldBack(ctx context.Context) (bool, error) {
 	if r.onlyOurs() {
 		return false, r.unheld(ctx, h)
 	}
+	if !slices.ContainsFunc(calendars(r.c), func(one connection.Calendar) bool { return one.ID == h.Calendar }) {
+		return false, r.over(ctx, h, overLeft)
+	}
 	if h.Decision == "" {
+		if err := r.raise(ctx, h); err != nil {
+			return true, err
+		}
 		r.progress.State, r.progress.Cause = state.SyncHeld, ""
 		return true, r.progressed(ctx)
 	}
@@ -130,8 +183,5 @@ func (r *reading) heldBack(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
-	if err := r.alert(ctx, h.Round, "over", "The appointments that were gone at once were decided about, and the calendar is read again."); err != nil {
-		return false, err
-	}
-	return false, r.held.Release(ctx, r.org.ID, r.c.ID)
+	return false, r.over(ctx, h, overDecided)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/queue"
@@ -135,6 +136,103 @@ func TestASeriesCountsOnceForTheBrake(t *testing.T) {
 	r.sync(downsync.CauseSchedule)
 	if have := r.app(); len(have) != 0 || len(r.alerts()) != 0 {
 		t.Errorf("%d appointments, %v", len(have), r.alerts())
+	}
+}
+
+// An alert of a connection that ends is over, once, whatever is killed meanwhile.
+func TestWhatIsHeldIsOverWhenItsConnectionEnds(t *testing.T) {
+	for name, end := range map[string]func(*rig){
+		"disconnected": func(r *rig) { r.c.State = connection.Disconnected; r.connect() },
+		"its row is gone": func(r *rig) {
+			rows := state.NewConnections(r.tables)
+			row, err := rows.Get(r.context(), acme, r.c.ID)
+			r.must(err)
+			r.must(rows.Delete(r.context(), acme, key.Lane(acme, key.User, r.c.User), r.c.ID, row.ETag, key.Key{}))
+		},
+		"its organisation is deleted": func(r *rig) { r.org.ID = "another" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for after := range 2 {
+				for n := range 16 {
+					r, _ := held(t, "")
+					end(r)
+					r.left, r.after = n, after == 1
+					r.order(downsync.CauseConnect)
+					r.settle()
+					r.left = 0
+					r.order(downsync.CauseSchedule) // and whatever comes later
+					r.settle()
+					ids := map[string]string{}
+					for _, m := range r.topic {
+						if m.Properties["type"] == "calbridge.alert.v1" {
+							ids[m.ID] = string(m.Body)
+							if !strings.Contains(string(m.Body), `"user":"u-1"`) || m.Properties["organization"] != acme {
+								t.Fatalf("%v: %s", m.Properties, m.Body)
+							}
+						}
+					}
+					over := 0
+					for _, body := range ids {
+						over += strings.Count(body, `"over"`)
+					}
+					_, err := state.NewHeldRows(r.tables).Get(t.Context(), acme, r.c.ID)
+					if len(ids) != 2 || over != 1 || !errors.Is(err, state.ErrNotFound) || len(r.app()) != 40 {
+						t.Fatalf("killed at %d: %d alerts, %d over, row %v, %d appointments", n, len(ids), over, err, len(r.app()))
+					}
+				}
+			}
+		})
+	}
+}
+
+// An alert that was raised before a kill noted it has its end, too.
+func TestAnAlertThatWasKilledAtHasItsEnd(t *testing.T) {
+	for after := range 2 {
+		for n := 1; n < 70; n++ {
+			r := newRig(t, "")
+			var ids []string
+			for i := range 14 {
+				ids = append(ids, r.meet(fmt.Sprint("Meeting ", i), monday.Add(time.Duration(i)*time.Hour)))
+			}
+			r.sync(downsync.CauseConnect)
+			for _, id := range ids[:12] {
+				r.must(r.owner().Delete(id))
+			}
+			r.order(downsync.CauseSchedule)
+			r.left, r.after = n, after == 1
+			r.step(r.now)
+			r.left, r.tasks = 0, nil // its message is lost, too
+			r.boot(nil)
+			r.c.State = connection.Disconnected
+			r.connect()
+			r.sync(downsync.CauseConnect)
+			raised, over := map[string]bool{}, map[string]bool{}
+			for _, m := range r.topic {
+				if strings.Contains(string(m.Body), `"raised"`) {
+					raised[m.ID] = true
+				} else if strings.Contains(string(m.Body), `"over"`) {
+					over[m.ID] = true
+				}
+			}
+			if len(raised) != len(over) || len(raised) > 1 {
+				t.Fatalf("killed at %d: raised %d, over %d", n, len(raised), len(over))
+			}
+		}
+	}
+}
+
+// What is held of a calendar that is not chosen any more nobody has to decide.
+func TestWhatIsHeldOfACalendarThatIsLeftIsOver(t *testing.T) {
+	r, _ := held(t, "")
+	work, err := r.store.AddCalendar(tenant, aino, "Work")
+	r.must(err)
+	r.c.Calendars = []connection.Calendar{{ID: work.ID, Name: "Work"}}
+	r.connect()
+	r.sync(downsync.CauseConnect)
+	all := r.alerts()
+	p, err := r.syncer.Progress(t.Context(), acme, r.c.ID)
+	if err != nil || p.State != state.SyncDone || len(all) != 2 || !strings.Contains(all[1], `"over"`) || len(r.app()) != 40 {
+		t.Errorf("%v, %+v, alerts %v", err, p, all)
 	}
 }
 

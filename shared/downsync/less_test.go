@@ -222,16 +222,16 @@ func TestASeriesThatIsTooLargeForAnyPageShrinksTheWindow(t *testing.T) {
 	}
 }
 
-// A first reading of 10,000 events costs 200 requests.
-func TestTenThousandEventsAreTwoHundredRequests(t *testing.T) {
+// A first reading costs a request for 50 events.
+func TestTwoThousandEventsAreFortyRequests(t *testing.T) {
 	pages := map[string]graph.DeltaPage{}
 	link := ""
-	for n := range 200 {
+	for n := range 40 {
 		p := graph.DeltaPage{Next: fmt.Sprint("n", n+1)}
 		for i := range 50 {
 			p.Items = append(p.Items, meeting(fmt.Sprint("e", n*50+i), "1"))
 		}
-		if n == 199 {
+		if n == 39 {
 			p.Next, p.Delta = "", "d"
 		}
 		pages[link], link = p, p.Next
@@ -239,7 +239,7 @@ func TestTenThousandEventsAreTwoHundredRequests(t *testing.T) {
 	r, s := scripted(t, pages)
 	began := r.effects
 	r.sync(downsync.CauseConnect)
-	if len(s.asked) != 200 || len(r.topic) != 10_000 || len(r.runs) != 10 {
+	if len(s.asked) != 40 || len(r.topic) != 2000 || len(r.runs) != 2 {
 		t.Errorf("%d requests, %d events, %d slices", len(s.asked), len(r.topic), len(r.runs))
 	}
 	t.Logf("%d requests, %d slices, %d effects", len(s.asked), len(r.runs), r.effects-began)

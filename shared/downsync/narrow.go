@@ -79,9 +79,6 @@ func (r *reading) blank(ctx context.Context) error {
 // unheld lets a connection go on of which nobody has to decide any more: what is held are
 // appointments, and of those nothing is told.
 func (r *reading) unheld(ctx context.Context, h state.Held) error {
-	if err := r.alert(ctx, h.Round, "over", "The appointments that were gone at once are not to be told any more by the organisation's settings: "+
-		"they are forgotten, and nobody has to decide."); err != nil {
-		return err
-	}
-	return r.held.Release(ctx, r.org.ID, r.c.ID)
+	return r.over(ctx, h, "The appointments that were gone at once are not to be told any more by the organisation's settings: "+
+		"they are forgotten, and nobody has to decide.")
 }

@@ -355,7 +355,7 @@ func (s *Syncer) forget(ctx context.Context, organization string, id key.Key) er
 	if err := r.clear(ctx, p.Read); err != nil {
 		return err
 	}
-	if err := s.held.Release(ctx, organization, id); err != nil {
+	if err := s.endHeld(ctx, organization, id, overGone); err != nil {
 		return err
 	}
 	return s.progress.Forget(ctx, id)

@@ -28,6 +28,8 @@ type Held struct {
 	Known        int       `json:"known"`    // of so many
 	// Round names the round that is held.
 	Round string `json:"round,omitempty"`
+	// Raised says that its alert was published.
+	Raised bool `json:"raised,omitempty"`
 	// Decision is one of the Held constants; "" while nobody has decided.
 	Decision string `json:"decision,omitempty"`
 	ETag     string `json:"-"`
