@@ -32,9 +32,9 @@ param location string
 @description('Object id of whoever deploys. It gets the role to fill the vault. Empty: nobody does.')
 param principalId string = ''
 
-@description('What principalId is.')
-@allowed(['User', 'Group', 'ServicePrincipal'])
-param principalType string = 'User'
+@description('What principalId is. Empty: Azure looks it up, which fails only for a principal made minutes ago.')
+@allowed(['', 'User', 'Group', 'ServicePrincipal'])
+param principalType string = ''
 
 @description('True also gives principalId tables, queues and topic, to run the program on a developer\'s machine against them. Not for production.')
 param deployerRunsLocally bool = false
@@ -104,6 +104,9 @@ param maximumInstanceCount int = 40
 @minValue(0)
 @maxValue(40)
 param httpInstances int = 1
+
+@description('True spreads instances over the zones of a region that has some. The always-ready instances are then at least two, and paid for.')
+param zoneRedundant bool = false
 
 @description('Copies of what is stored. ZRS outlives the loss of a zone; regions without zones take Standard_LRS.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS'])
@@ -404,7 +407,8 @@ module app 'app/function.bicep' = {
     packageUrl: '${hostStorage.outputs.blobEndpoint}${packageContainer}'
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
-    httpInstances: httpInstances
+    httpInstances: zoneRedundant && httpInstances > 0 ? max(2, httpInstances) : httpInstances
+    zoneRedundant: zoneRedundant
     subnetId: privateNetwork ? network!.outputs.appSubnetId : ''
     workspaceId: monitoring.outputs.workspaceId
     platformLogs: platformLogs

@@ -34,6 +34,9 @@ param maximumInstanceCount int
 @maxValue(40)
 param httpInstances int
 
+@description('True spreads instances over zones.')
+param zoneRedundant bool
+
 @description('The subnet that instances send from; empty: none.')
 param subnetId string = ''
 param workspaceId string
@@ -50,7 +53,10 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
     name: 'FC1'
     tier: 'FlexConsumption'
   }
-  properties: { reserved: true }
+  properties: {
+    reserved: true
+    zoneRedundant: zoneRedundant
+  }
 }
 
 resource app 'Microsoft.Web/sites@2024-04-01' = {

@@ -10,7 +10,8 @@ param vaultName string
 @description('Who deploys; empty: nobody gets a role here.')
 param deployerId string
 
-@allowed(['User', 'Group', 'ServicePrincipal'])
+@description('What deployerId is; empty: Azure looks it up.')
+@allowed(['', 'User', 'Group', 'ServicePrincipal'])
 param deployerType string
 
 @description('True gives the deploying person the app\'s own data, to run the program on their machine against it.')
@@ -63,7 +64,7 @@ resource fillVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!e
   scope: vault
   properties: {
     principalId: deployerId
-    principalType: deployerType
+    principalType: empty(deployerType) ? null : deployerType
     roleDefinitionId: roleId(roleIds.keyVaultSecretsOfficer)
     description: 'Whoever deploys: makes and rotates the keys'
   }
@@ -74,7 +75,7 @@ resource localTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (
   scope: tablesStorage
   properties: {
     principalId: deployerId
-    principalType: deployerType
+    principalType: empty(deployerType) ? null : deployerType
     roleDefinitionId: roleId(roleIds.tableDataContributor)
     description: 'Whoever deploys: the program\'s tables, for local runs'
   }
@@ -85,7 +86,7 @@ resource localQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for
   scope: queue[i]
   properties: {
     principalId: deployerId
-    principalType: deployerType
+    principalType: empty(deployerType) ? null : deployerType
     roleDefinitionId: roleId(roleIds.serviceBusDataOwner)
     description: 'Whoever deploys: queue ${name}, for local runs'
   }
@@ -96,7 +97,7 @@ resource localTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!
   scope: namespace::topic
   properties: {
     principalId: deployerId
-    principalType: deployerType
+    principalType: empty(deployerType) ? null : deployerType
     roleDefinitionId: roleId(roleIds.serviceBusDataOwner)
     description: 'Whoever deploys: results, for local runs'
   }
