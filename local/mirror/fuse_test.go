@@ -13,31 +13,64 @@ import (
 
 var errDead = errors.New("the process is dead")
 
+// death is what becomes of the effect at which a process dies.
+type death int
+
+const (
+	before death = iota // the effect is not had
+	after               // it is
+	late                // a request to Graph is on its way, and lands later
+)
+
 // fuse is the life of one process: so many effects until it dies; 0 is for ever.
 type fuse struct {
-	left  int
-	after bool // it dies after the effect
-	dead  bool
+	left int
+	how  death
+	dead bool
+	// pause is how many effects are left until the process stands still for a while, as one
+	// whose lock is lost; 0 is for ever. Meanwhile is what happens then.
+	pause     int
+	meanwhile func()
+	// depart takes a request that lands later.
+	depart func(land func())
 }
 
-func (f *fuse) burn(effect func() error) error {
+// burn has an effect, unless the process dies before. The effect of one that is dead does
+// not end with its invocation.
+func (f *fuse) burn(ctx context.Context, effect func(context.Context) error) error {
+	if f.pause > 0 && !f.dead {
+		if f.pause--; f.pause == 0 && f.meanwhile != nil {
+			f.meanwhile()
+		}
+	}
 	if f.dead {
 		return errDead
 	}
 	if f.left > 0 {
 		if f.left--; f.left == 0 {
 			f.dead = true
-			if f.after {
-				_ = effect()
+			if f.how == after {
+				_ = effect(context.WithoutCancel(ctx))
 			}
 			return errDead
 		}
 	}
-	return effect()
+	return effect(ctx)
 }
 
-func burned[T any](f *fuse, effect func() (T, error)) (out T, err error) {
-	err = f.burn(func() error { out, err = effect(); return err })
+// departs reports whether the process dies at its next effect, and that lands later.
+func (f *fuse) departs() bool { return f.left == 1 && f.how == late && !f.dead && f.pause != 1 }
+
+// leave is burn for a request that changes something at Graph, which may land late.
+func (f *fuse) leave(ctx context.Context, effect func(context.Context) error) error {
+	if f.departs() {
+		f.depart(func() { _ = effect(context.WithoutCancel(ctx)) })
+	}
+	return f.burn(ctx, effect)
+}
+
+func burned[T any](ctx context.Context, burn func(context.Context, func(context.Context) error) error, effect func(context.Context) (T, error)) (out T, err error) {
+	err = burn(ctx, func(ctx context.Context) error { out, err = effect(ctx); return err })
 	return out, err
 }
 
@@ -47,24 +80,29 @@ type fusedTables struct {
 }
 
 func (f fusedTables) Get(ctx context.Context, table, partition, row string) (state.Entity, error) {
-	return burned(f.fuse, func() (state.Entity, error) { return f.inner.Get(ctx, table, partition, row) })
+	return burned(ctx, f.burn, func(ctx context.Context) (state.Entity, error) { return f.inner.Get(ctx, table, partition, row) })
 }
 
 func (f fusedTables) Query(ctx context.Context, table string, span state.Span) ([]state.Entity, error) {
-	return burned(f.fuse, func() ([]state.Entity, error) { return f.inner.Query(ctx, table, span) })
+	return burned(ctx, f.burn, func(ctx context.Context) ([]state.Entity, error) { return f.inner.Query(ctx, table, span) })
 }
 
 func (f fusedTables) Apply(ctx context.Context, table string, changes []state.Change) ([]string, error) {
-	return burned(f.fuse, func() ([]string, error) { return f.inner.Apply(ctx, table, changes) })
+	return burned(ctx, f.burn, func(ctx context.Context) ([]string, error) { return f.inner.Apply(ctx, table, changes) })
 }
 
 type fusedBus struct {
 	*fuse
 	inner queue.Sender
+	// sent is told what is sent, at that moment.
+	sent func(entity string, messages []queue.Message)
 }
 
 func (f fusedBus) Send(ctx context.Context, entity string, messages ...queue.Message) error {
-	return f.burn(func() error { return f.inner.Send(ctx, entity, messages...) })
+	return f.burn(ctx, func(ctx context.Context) error {
+		f.sent(entity, messages)
+		return f.inner.Send(ctx, entity, messages...)
+	})
 }
 
 // fusedGraph is all of Graph. Whoever died does not know whether it was asked.
@@ -81,12 +119,15 @@ func unheard(err error) error {
 }
 
 func (f fusedGraph) Mailbox(ctx context.Context, as graph.Access, address string) (graph.Mailbox, error) {
-	out, err := burned(f.fuse, func() (graph.Mailbox, error) { return f.inner.Mailbox(ctx, as, address) })
+	out, err := burned(ctx, f.burn, func(ctx context.Context) (graph.Mailbox, error) { return f.inner.Mailbox(ctx, as, address) })
 	return out, unheard(err)
 }
 
 func (f fusedGraph) Do(ctx context.Context, as graph.Access, calls []graph.Call) []graph.Result {
-	out, err := burned(f.fuse, func() ([]graph.Result, error) { return f.inner.Do(ctx, as, calls), nil })
+	if f.departs() {
+		f.depart(f.inner.Depart(context.WithoutCancel(ctx), as, calls))
+	}
+	out, err := burned(ctx, f.burn, func(ctx context.Context) ([]graph.Result, error) { return f.inner.Do(ctx, as, calls), nil })
 	if err == nil {
 		return out
 	}
@@ -98,25 +139,27 @@ func (f fusedGraph) Do(ctx context.Context, as graph.Access, calls []graph.Call)
 }
 
 func (f fusedGraph) Delta(ctx context.Context, as graph.Access, r graph.DeltaRequest) (graph.DeltaPage, error) {
-	out, err := burned(f.fuse, func() (graph.DeltaPage, error) { return f.inner.Delta(ctx, as, r) })
+	out, err := burned(ctx, f.burn, func(ctx context.Context) (graph.DeltaPage, error) { return f.inner.Delta(ctx, as, r) })
 	return out, unheard(err)
 }
 
 func (f fusedGraph) Read(ctx context.Context, as graph.Access, mailbox, id string) (graph.Item, error) {
-	out, err := burned(f.fuse, func() (graph.Item, error) { return f.inner.Read(ctx, as, mailbox, id) })
+	out, err := burned(ctx, f.burn, func(ctx context.Context) (graph.Item, error) { return f.inner.Read(ctx, as, mailbox, id) })
 	return out, unheard(err)
 }
 
 func (f fusedGraph) Subscribe(ctx context.Context, as graph.Access, s graph.Subscription, notify, lifecycle string) (graph.Subscription, error) {
-	out, err := burned(f.fuse, func() (graph.Subscription, error) { return f.inner.Subscribe(ctx, as, s, notify, lifecycle) })
+	out, err := burned(ctx, f.leave, func(ctx context.Context) (graph.Subscription, error) {
+		return f.inner.Subscribe(ctx, as, s, notify, lifecycle)
+	})
 	return out, unheard(err)
 }
 
 func (f fusedGraph) Renew(ctx context.Context, as graph.Access, id string, until time.Time) (graph.Subscription, error) {
-	out, err := burned(f.fuse, func() (graph.Subscription, error) { return f.inner.Renew(ctx, as, id, until) })
+	out, err := burned(ctx, f.leave, func(ctx context.Context) (graph.Subscription, error) { return f.inner.Renew(ctx, as, id, until) })
 	return out, unheard(err)
 }
 
 func (f fusedGraph) Unsubscribe(ctx context.Context, as graph.Access, id string) error {
-	return unheard(f.burn(func() error { return f.inner.Unsubscribe(ctx, as, id) }))
+	return unheard(f.leave(ctx, func(ctx context.Context) error { return f.inner.Unsubscribe(ctx, as, id) }))
 }

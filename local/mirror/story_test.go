@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -16,14 +17,15 @@ import (
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/engine"
+	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/organization"
 )
 
-// mailbox is an account that is connected.
+// mailbox is an account that a person has.
 type mailbox struct {
 	world.Account
-	c         connection.Connection
-	calendars []string // ids of those that are read; none where bookings only go up
+	user string
 }
 
 // story is one history: aino, whose own calendar takes bookings and is read with a second
@@ -31,17 +33,23 @@ type mailbox struct {
 // and bert, into whose calendar bookings only go up.
 type story struct {
 	*program
-	boxes    []mailbox
 	revision map[string]int64
 	title    map[string]string
 	start    map[string]string
 	live     map[string]map[string]bool // booking to users who are on it
 	deleted  map[string]bool            // "booking user" whose event a person deleted
-	gone     map[string]bool            // the app's ids of what people took away
 	ours     map[string]bool            // ids of events of bookings that ever were
 	foreign  map[string]string          // version of each event that is not of a booking
 	did      map[string]bool            // titles and starts that people gave
 	private  map[string]bool            // ids of events that were private at some time
+	filed    map[string]bool            // the app's ids of what people put into another calendar
+	stirred  map[string]bool            // users whose connections were changed, so that their bookings may go elsewhere
+	hushed   bool                       // less than titles could be told at some time
+	ended    map[key.Key][]string       // connections that were disconnected, to their calendars
+	dead     map[key.Key]bool           // connections whose token has died
+	refused  bool                       // the tenant's consent is taken away
+	changes  bool                       // who decides changes their minds
+	silent   bool                       // nothing could be told at some time
 	number   int
 }
 
@@ -57,7 +65,7 @@ func far() (from, to time.Time) { return monday.AddDate(-3, 0, 0), monday.AddDat
 // second account does not show busy times only, of which Graph never notifies.
 func newStory(t *rapid.T, scheduled bool) *story {
 	s := &story{program: newProgram(t), revision: map[string]int64{}, title: map[string]string{}, start: map[string]string{}, live: map[string]map[string]bool{},
-		deleted: map[string]bool{}, gone: map[string]bool{}, ours: map[string]bool{}, foreign: map[string]string{}, did: map[string]bool{}, private: map[string]bool{}}
+		deleted: map[string]bool{}, stirred: map[string]bool{}, filed: map[string]bool{}, ended: map[key.Key][]string{}, dead: map[key.Key]bool{}, ours: map[string]bool{}, foreign: map[string]string{}, did: map[string]bool{}, private: map[string]bool{}}
 	org := s.Org
 	org.OwnEventsChanged = rapid.SampledFrom([]string{"report", "product", "outlook"}).Draw(t, "rule")
 	org.RecreateRemoved = rapid.SampledFrom([]string{"never", "time", "always"}).Draw(t, "recreate")
@@ -70,7 +78,7 @@ func newStory(t *rapid.T, scheduled bool) *story {
 		tenant = world.Other
 	}
 	s.options = downsync.Options{PageSize: rapid.SampledFrom([]int{2, 50}).Draw(t, "page size"), Pages: rapid.SampledFrom([]int{2, 20}).Draw(t, "pages a slice")}
-	s.boot()
+	s.restart()
 	scope := connection.Details
 	if signIn && scheduled && rapid.IntRange(0, 2).Draw(t, "scope") == 0 {
 		scope = connection.Busy
@@ -92,24 +100,50 @@ func newStory(t *rapid.T, scheduled bool) *story {
 
 // join connects an account, and lets its calendars be chosen.
 func (s *story) join(user string, a world.Account, d connection.Direction, scope connection.Scope) {
-	box := mailbox{Account: a, c: s.connect(user, a, d, scope)}
-	if d == connection.Up {
-		s.boxes = append(s.boxes, box)
-		return
+	s.boxes = append(s.boxes, mailbox{a, user})
+	c := s.connect(user, a, d, scope)
+	team, err := s.Exchange.AddCalendar(a.Tenant, a.Address, "Team")
+	s.must(err)
+	if d == connection.Both {
+		s.choose(c, s.calendarsOf(a)[0], team.ID)
 	}
+}
+
+// calendarsOf are the ids of an account's calendars, its own first.
+func (s *story) calendarsOf(a world.Account) (ids []string) {
 	all, err := s.Exchange.Calendars(a.Tenant, a.Address)
 	s.must(err)
-	box.calendars = []string{""}
-	if d == connection.Both {
-		team, err := s.Exchange.AddCalendar(a.Tenant, a.Address, "Team")
-		s.must(err)
-		chosen := []connection.Calendar{{ID: all[0].ID}, {ID: team.ID}}
-		box.calendars = []string{all[0].ID, team.ID}
-		c, err := s.engine.ChangeConnection(context.Background(), world.Organization, box.c.ID, engine.ConnectionChange{Calendars: &chosen}, nil)
-		s.must(err)
-		box.c = c.Connection
+	for _, c := range all {
+		ids = append(ids, c.ID)
 	}
-	s.boxes = append(s.boxes, box)
+	return ids
+}
+
+// choose chooses the calendars of a connection that are read; none is its own one.
+func (s *story) choose(c connection.Connection, ids ...string) {
+	chosen := make([]connection.Calendar, len(ids))
+	for i, id := range ids {
+		chosen[i].ID = id
+	}
+	err := s.insist(func(one *process) error {
+		_, err := one.engine.ChangeConnection(context.Background(), world.Organization, c.ID, engine.ConnectionChange{Calendars: &chosen}, nil)
+		return err
+	})
+	if failure := (*graph.Error)(nil); errors.As(err, &failure) {
+		s.Logf("refused: %v", err) // the token is dead
+		return
+	}
+	s.must(err)
+}
+
+// connected is an account's connection; false where it has none.
+func (s *story) connected(b mailbox) (connection.Connection, bool) {
+	for _, c := range s.rules().connections {
+		if c.User == b.user && c.Account.Tenant == b.Tenant && (c.Account.ObjectID == b.ObjectID || c.Mailbox == b.Address) {
+			return c, true
+		}
+	}
+	return connection.Connection{}, false
 }
 
 // book is a revision of a booking.
@@ -202,7 +236,7 @@ func (s *story) deed(b mailbox) {
 	owner, title, start := s.Exchange.Owner(b.Tenant, b.Address), fmt.Sprint("Owner's ", s.number), s.hour()
 	from, to := far()
 	all := s.Exchange.Events(b.Tenant, b.Address)
-	act := rapid.IntRange(0, 13).Draw(s.T, "deed")
+	act := rapid.IntRange(0, 14).Draw(s.T, "deed")
 	if act < 3 || len(all) == 0 {
 		end := at(start.Add(time.Hour))
 		first := at(start)
@@ -240,11 +274,17 @@ func (s *story) deed(b mailbox) {
 	case 11:
 		_, err := owner.Copy(e.ID)
 		s.refusable(err)
+	case 14:
+		for _, e := range all[:rapid.IntRange(1, len(all)).Draw(s.T, "how many")] {
+			s.deletes(e)
+			s.refusable(owner.Delete(e.ID))
+		}
 	case 12:
 		s.refusable(owner.WriteAround(e.ID, "<p>"+title+"</p>", ""))
 	case 13:
-		if len(b.calendars) > 1 && !s.marked(bookings(), users())[e.ID].From.After(time.Time{}) {
-			_, err := owner.File(e.ID, rapid.SampledFrom(b.calendars).Draw(s.T, "calendar"))
+		if !s.marked(bookings(), users())[e.ID].From.After(time.Time{}) {
+			s.filed[series(appID(e))] = true
+			_, err := owner.File(e.ID, rapid.SampledFrom(s.calendarsOf(b.Account)).Draw(s.T, "calendar"))
 			s.refusable(err)
 		}
 	}
@@ -272,7 +312,7 @@ func (s *story) deletes(e exchange.Event) {
 
 // spoil lets something go wrong from now on.
 func (s *story) spoil() {
-	what := rapid.IntRange(0, 9).Draw(s.T, "spoil")
+	what := rapid.IntRange(0, 11).Draw(s.T, "spoil")
 	switch what {
 	case 0:
 		b := s.boxes[rapid.IntRange(0, 1).Draw(s.T, "whose links")]
@@ -280,7 +320,8 @@ func (s *story) spoil() {
 	case 1:
 		s.faults = rapid.IntRange(1, 4).Draw(s.T, "faults")
 	case 2, 3:
-		s.fuse.left, s.fuse.after = rapid.IntRange(1, 90).Draw(s.T, "dies at"), rapid.Bool().Draw(s.T, "after")
+		one := s.processes[rapid.IntRange(0, 1).Draw(s.T, "which process")]
+		one.left, one.how = rapid.IntRange(1, 90).Draw(s.T, "dies at"), death(rapid.IntRange(0, 2).Draw(s.T, "how"))
 	case 4:
 		s.hub.Drop(notify.Which{})
 	case 5:
@@ -297,14 +338,18 @@ func (s *story) spoil() {
 		for _, sub := range s.hub.Subscriptions() {
 			s.must(s.hub.Delete(notify.Caller{Tenant: sub.Tenant, App: sub.App, User: sub.Creator}, sub.ID))
 		}
+	case 10, 11:
+		s.processes[rapid.IntRange(0, 1).Draw(s.T, "which process")].pause = rapid.IntRange(1, 60).Draw(s.T, "stands still at")
 	}
-	s.Logf("spoil %d, faults %d, dies at %d", what, s.faults, s.fuse.left)
+	s.Logf("spoil %d, faults %d", what, s.faults)
 }
 
 // request is the button "Sync calendar".
 func (s *story) request() {
-	_ = s.syncer.SyncNow(context.Background(), world.Organization, s.boxes[rapid.IntRange(0, 1).Draw(s.T, "whose")].c.ID)
-	s.revive()
+	c, ok := s.connected(s.boxes[rapid.IntRange(0, len(s.boxes)-1).Draw(s.T, "whose")])
+	if ok {
+		_ = s.next().syncer.SyncNow(context.Background(), world.Organization, c.ID)
+	}
 }
 
 // round is some deeds, something that goes wrong, and some time.
@@ -320,6 +365,9 @@ func (s *story) round() {
 			s.work(0)
 		}
 	}
+	if s.changes && rapid.Bool().Draw(s.T, "changes") {
+		s.change()
+	}
 	if rapid.Bool().Draw(s.T, "spoils") {
 		s.spoil()
 	}
@@ -331,14 +379,18 @@ func (s *story) round() {
 }
 
 // calm lets nothing go wrong any more.
-func (s *story) calm() { s.faults, s.fuse.left = 0, 0 }
+func (s *story) calm() {
+	s.faults = 0
+	for _, one := range s.processes {
+		one.left, one.pause = 0, 0
+	}
+	s.land()
+}
 
 // readAnew lets all that is read be read in full, as it is once a week at the latest.
 func (s *story) readAnew() {
 	for _, b := range s.boxes {
-		if b.calendars != nil {
-			s.must(s.Graph.Changes().Expire(b.Tenant, b.Address))
-		}
+		s.must(s.Graph.Changes().Expire(b.Tenant, b.Address))
 	}
 }
 
