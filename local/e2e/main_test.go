@@ -13,6 +13,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func begin(t testing.TB, o stack.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.App, o.Settings = built, settings
+	o.App, o.Settings = cmp.Or(o.App, built), settings
 	printer := &printer{t: t}
 	o.Log = printer.print
 	s, err := stack.Start(t.Context(), o)
