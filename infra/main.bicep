@@ -15,7 +15,7 @@
 
 targetScope = 'subscription'
 
-import { authority, graphEndpoints, healthTestLocations, list, privateZones } from 'core/cloud.bicep'
+import { authority, commaSeparated, graphEndpoints, healthTestLocations, privateZones } from 'core/cloud.bicep'
 
 // ---- who and where
 
@@ -91,9 +91,9 @@ param alertTenant string = ''
 
 // ---- size
 
-@description('Memory of an instance. It decides the price of a second, and the cores: a quarter, one, two.')
+@description('Memory of an instance. It decides the price of a second, and the cores: a quarter, one, two. The program itself needs little; raise it where calbridge-late fires though instances are not at their maximum.')
 @allowed([512, 2048, 4096])
-param instanceMemoryMB int = 2048
+param instanceMemoryMB int = 512
 
 @description('Instances at most. 40 is the least that Flex takes. With 64 sessions each, more than 62 would come near the 5,000 waiting receives that an entity bears (write-path.md section 1).')
 @minValue(40)
@@ -222,10 +222,10 @@ var namespaceName = '${abbreviations.serviceBusNamespaces}${token}'
 var vaultName = '${abbreviations.keyVaultVaults}${token}'
 var packageContainer = 'app-package-${token}'
 
-var logCategories = list(storageLogCategories)
-var emails = list(alertEmails)
-var addresses = list(allowedAddresses)
-var places = empty(healthTestPlaces) ? healthTestLocations[environment().name] : list(healthTestPlaces)
+var logCategories = commaSeparated(storageLogCategories)
+var emails = commaSeparated(alertEmails)
+var addresses = commaSeparated(allowedAddresses)
+var places = empty(healthTestPlaces) ? healthTestLocations[environment().name] : commaSeparated(healthTestPlaces)
 var zones = privateZones(environment().suffixes.storage, environment().suffixes.keyvaultDns, environment().suffixes.sqlServerHostname)
 var privateBus = privateNetwork && serviceBusSku == 'Premium'
 
@@ -387,8 +387,8 @@ module people 'app/people.bicep' = {
     queues: queues
     changes: { topic: 'changes', subscription: 'all' }
     bookingsQueue: 'bookings'
-    bookingSenders: list(bookingSenders)
-    changeReceivers: list(changeReceivers)
+    bookingSenders: commaSeparated(bookingSenders)
+    changeReceivers: commaSeparated(changeReceivers)
   }
 }
 

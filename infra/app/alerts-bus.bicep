@@ -16,12 +16,12 @@ param parked string[]
 @maxValue(100000)
 param waitingMessages int
 
-var list = loadJsonContent('../resources.json')
+var resources = loadJsonContent('../resources.json')
 
 // Every entity that fills up, with its own size.
 var entities = concat(
-  map(list.queues, q => { name: q.name, megabytes: q.properties.maxSizeInMegabytes }),
-  map(list.topics, t => { name: t.name, megabytes: t.properties.maxSizeInMegabytes })
+  map(resources.queues, q => { name: q.name, megabytes: q.properties.maxSizeInMegabytes }),
+  map(resources.topics, t => { name: t.name, megabytes: t.properties.maxSizeInMegabytes })
 )
 var mebibyte = 1048576
 var fullPercent = 70

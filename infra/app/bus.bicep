@@ -19,7 +19,7 @@ param sku string
 param privateOnly bool
 param workspaceId string
 
-var list = loadJsonContent('../resources.json')
+var resources = loadJsonContent('../resources.json')
 
 resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
   name: name
@@ -38,22 +38,22 @@ resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
 }
 
 // Subscriptions, each with the place of its topic in the list.
-var subscriptions = flatten(map(list.topics, (topic, i) => map(topic.subscriptions, subscription => {
+var subscriptions = flatten(map(resources.topics, (t, i) => map(t.subscriptions, s => {
   topic: i
-  name: subscription.name
-  properties: subscription.properties
+  name: s.name
+  properties: s.properties
 })))
 
 // One after the other: the service refuses changes of a namespace that it is still at.
 @batchSize(1)
-resource queues 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = [for queue in list.queues: {
+resource queues 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = [for queue in resources.queues: {
   parent: namespace
   name: queue.name
   properties: queue.properties
 }]
 
 @batchSize(1)
-resource topics 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' = [for topic in list.topics: {
+resource topics 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' = [for topic in resources.topics: {
   parent: namespace
   name: topic.name
   properties: topic.properties
@@ -61,10 +61,10 @@ resource topics 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' = [for topic
 
 // Without rules of their own they take everything.
 @batchSize(1)
-resource topicSubscriptions 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2024-01-01' = [for subscription in subscriptions: {
-  parent: topics[subscription.topic]
-  name: subscription.name
-  properties: subscription.properties
+resource topicSubscriptions 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2024-01-01' = [for s in subscriptions: {
+  parent: topics[s.topic]
+  name: s.name
+  properties: s.properties
 }]
 
 // OperationalLogs: who changed which entity. The other two exist with Premium only.

@@ -33,7 +33,7 @@ resource test 'Microsoft.Insights/webtests@2022-06-15' = {
     Timeout: 30
     Kind: 'standard'
     RetryEnabled: true
-    Locations: [for location in locations: { Id: location }]
+    Locations: [for place in locations: { Id: place }]
     Request: {
       RequestUrl: '${publicUrl}/api/health'
       HttpVerb: 'GET'

@@ -1,7 +1,7 @@
 // What others than the app may do: whoever deploys, and the booking apps, which have no
 // connection string because the bus takes none.
 
-import { roleIds, roleId } from '../core/roles.bicep'
+import { roleIds } from '../core/roles.bicep'
 
 param tablesStorageName string
 param namespaceName string
@@ -65,7 +65,7 @@ resource fillVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!e
   properties: {
     principalId: deployerId
     principalType: empty(deployerType) ? null : deployerType
-    roleDefinitionId: roleId(roleIds.keyVaultSecretsOfficer)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.keyVaultSecretsOfficer)
     description: 'Whoever deploys: makes and rotates the keys'
   }
 }
@@ -76,7 +76,7 @@ resource localTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (
   properties: {
     principalId: deployerId
     principalType: empty(deployerType) ? null : deployerType
-    roleDefinitionId: roleId(roleIds.tableDataContributor)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.tableDataContributor)
     description: 'Whoever deploys: the program\'s tables, for local runs'
   }
 }
@@ -87,7 +87,7 @@ resource localQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for
   properties: {
     principalId: deployerId
     principalType: empty(deployerType) ? null : deployerType
-    roleDefinitionId: roleId(roleIds.serviceBusDataOwner)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.serviceBusDataOwner)
     description: 'Whoever deploys: queue ${name}, for local runs'
   }
 }]
@@ -98,7 +98,7 @@ resource localTopic 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!
   properties: {
     principalId: deployerId
     principalType: empty(deployerType) ? null : deployerType
-    roleDefinitionId: roleId(roleIds.serviceBusDataOwner)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.serviceBusDataOwner)
     description: 'Whoever deploys: results, for local runs'
   }
 }
@@ -109,7 +109,7 @@ resource send 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for id in 
   scope: namespace::bookings
   properties: {
     principalId: id
-    roleDefinitionId: roleId(roleIds.serviceBusDataSender)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.serviceBusDataSender)
     description: 'Booking app: sends bookings'
   }
 }]
@@ -120,7 +120,7 @@ resource receive 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for id 
   scope: namespace::topic::all
   properties: {
     principalId: id
-    roleDefinitionId: roleId(roleIds.serviceBusDataReceiver)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.serviceBusDataReceiver)
     description: 'Booking app: reads results'
   }
 }]

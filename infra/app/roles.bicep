@@ -4,7 +4,7 @@
 // The scopes are the entities of resources.json. Which of them are served, and which are
 // only sent to, is what the functions and the engine do.
 
-import { roleIds, roleId } from '../core/roles.bicep'
+import { roleIds } from '../core/roles.bicep'
 
 param principalId string
 param hostStorageName string
@@ -65,7 +65,7 @@ resource hostBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: roleId(roleIds.blobDataOwner)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.blobDataOwner)
     description: 'Function app: function keys, leases, state of timers, package'
   }
 }
@@ -78,7 +78,7 @@ resource hostTables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: roleId(roleIds.tableDataContributor)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.tableDataContributor)
     description: 'Function app: diagnostic events of the host'
   }
 }
@@ -91,7 +91,7 @@ resource tables 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: roleId(roleIds.tableDataContributor)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.tableDataContributor)
     description: 'Function app: the program\'s tables, ledger tables made and dropped'
   }
 }
@@ -107,7 +107,7 @@ resource serve 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (name
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: roleId(roleIds.serviceBusDataOwner)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.serviceBusDataOwner)
     description: 'Function app: trigger, wake-ups, counts for scaling (${name})'
   }
 }]
@@ -119,7 +119,7 @@ resource park 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (name,
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: roleId(roleIds.serviceBusDataSender)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.serviceBusDataSender)
     description: 'Function app: lays rejected messages down (${name})'
   }
 }]
@@ -131,7 +131,7 @@ resource redrive 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (na
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: roleId(roleIds.serviceBusDataReceiver)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.serviceBusDataReceiver)
     description: 'Function app: lists and redrives rejected messages (${name})'
   }
 }]
@@ -143,7 +143,7 @@ resource publish 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (na
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: roleId(roleIds.serviceBusDataSender)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.serviceBusDataSender)
     description: 'Function app: publishes (${name})'
   }
 }]
@@ -156,7 +156,7 @@ resource secrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: roleId(roleIds.keyVaultSecretsUser)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.keyVaultSecretsUser)
     description: 'Function app: references to Key Vault in its settings'
   }
 }
@@ -168,7 +168,7 @@ resource telemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: roleId(roleIds.metricsPublisher)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.metricsPublisher)
     description: 'Function app: telemetry'
   }
 }

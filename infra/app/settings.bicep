@@ -16,22 +16,22 @@ param vaultUri string
 @allowed(['identity', 'certificate', 'secret'])
 param entraCredential string
 
-var list = loadJsonContent('../resources.json').settings
+var settings = loadJsonContent('../resources.json').settings
 
 // "none" is for other places than Azure, and "host" is set by the Functions host itself.
-var used = filter(list, s => contains(['literal', 'value', 'keyVault'], s.azure.from) && contains(['', entraCredential], s.azure.when))
+var used = filter(settings, s => contains(['literal', 'value', 'keyVault'], s.azure.from) && contains(['', entraCredential], s.azure.when))
 
 // A reference without a version follows the secret: a rotated key arrives within a day,
 // or at the next change of settings.
-func reference(vaultUri string, secret string) string => '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${secret})'
+func secretReference(vaultUri string, secret string) string => '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${secret})'
 
 resource app 'Microsoft.Web/sites@2024-04-01' existing = {
   name: appName
 
-  resource settings 'config' = {
+  resource all 'config' = {
     name: 'appsettings'
     properties: toObject(used, s => s.name, s => s.azure.from == 'literal'
       ? s.azure.value
-      : s.azure.from == 'keyVault' ? reference(vaultUri, s.azure.value) : values[s.azure.value])
+      : s.azure.from == 'keyVault' ? secretReference(vaultUri, s.azure.value) : values[s.azure.value])
   }
 }

@@ -34,4 +34,4 @@ func privateZones(storage string, keyVault string, sql string) object => {
 
 @export()
 @description('A list that was given as text, separated by commas.')
-func list(text string) string[] => filter(map(split(text, ','), item => trim(item)), item => !empty(item))
+func commaSeparated(text string) string[] => filter(map(split(text, ','), item => trim(item)), item => !empty(item))

@@ -92,13 +92,13 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   resource endpoints 'subnets' existing = { name: 'endpoints' }
 }
 
-resource zone 'Microsoft.Network/privateDnsZones@2020-06-01' = [for name in zones: {
-  name: name
+resource zone 'Microsoft.Network/privateDnsZones@2020-06-01' = [for zoneName in zones: {
+  name: zoneName
   location: 'global'
   tags: tags
 }]
 
-resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2020-06-01' = [for (name, i) in zones: {
+resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2020-06-01' = [for (zoneName, i) in zones: {
   parent: zone[i]
   name: 'to-network'
   location: 'global'

@@ -12,7 +12,3 @@ var roleIds = {
   keyVaultSecretsUser: '4633458b-17de-408a-b874-0445c86b69e6'
   keyVaultSecretsOfficer: 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
 }
-
-@export()
-@description('The full id of a built-in role, as an assignment wants it.')
-func roleId(id string) string => subscriptionResourceId('Microsoft.Authorization/roleDefinitions', id)

@@ -58,8 +58,8 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
       containerDeleteRetentionPolicy: { enabled: true, days: 7 }
     }
 
-    resource container 'containers' = [for container in containers: {
-      name: container
+    resource container 'containers' = [for c in containers: {
+      name: c
       properties: { publicAccess: 'None' }
     }]
   }
@@ -67,8 +67,8 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   resource tableService 'tableServices' = {
     name: 'default'
 
-    resource table 'tables' = [for table in tables: {
-      name: table
+    resource table 'tables' = [for t in tables: {
+      name: t
     }]
   }
 }
