@@ -32,6 +32,7 @@ func readMembers(body []byte, known ...string) *members {
 		m.fault("", "syntax", "The body must be one JSON object.")
 		return m
 	}
+	m.faults = problem.Twice(body)
 	for _, name := range slices.Sorted(maps.Keys(m.given)) {
 		if !slices.Contains(known, name) {
 			m.fault("/"+problem.Escape(name), "unknown-member", "There is no such member.")

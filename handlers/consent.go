@@ -154,6 +154,7 @@ func decodeDecision(body []byte) (attempt string, approve bool, faults []problem
 		fault("", "syntax", "The body must be one JSON object.")
 		return "", false, faults
 	}
+	faults = problem.Twice(body)
 	switch members["decision"] {
 	case "approve":
 		approve = true

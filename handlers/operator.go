@@ -98,6 +98,7 @@ func decodeTenant(body []byte) (tenant, note string, faults []problem.Fault) {
 		fault("", "syntax", "The body must be one JSON object.")
 		return "", "", faults
 	}
+	faults = problem.Twice(body)
 	raw, ok := members["tenant"]
 	switch {
 	case !ok:

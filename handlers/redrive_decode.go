@@ -47,6 +47,7 @@ func decodeRedrive(body []byte) (engine.Redrive, []problem.Fault) {
 		r.fault("", "syntax", "The body must be one JSON object.")
 		return engine.Redrive{}, r.faults
 	}
+	r.faults = problem.Twice(body)
 	maps.DeleteFunc(r.members, func(_ string, raw json.RawMessage) bool { return string(raw) == "null" })
 	order := engine.Redrive{Max: defaultRedrive}
 	r.oneOf("kind", &order.Kind, slices.Sorted(maps.Keys(redriveKinds())))

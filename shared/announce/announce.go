@@ -128,6 +128,7 @@ func (r *reader) root(body []byte) (map[string]any, bool) {
 	if !ok {
 		r.fault("", booking.CodeType, "The document must be an object.")
 	}
+	r.faults = append(r.faults, problem.Twice(body)...)
 	return root, ok
 }
 

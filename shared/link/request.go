@@ -128,27 +128,7 @@ func (d *decoder) root(body []byte) {
 		d.fault("", booking.CodeType, "The document must be an object.")
 	}
 	d.members = members
-	d.twice(body)
-}
-
-// twice reports members that are there more than once: which role or organisation is meant
-// is not for us to say. body is JSON.
-func (d *decoder) twice(body []byte) {
-	if d.members == nil {
-		return
-	}
-	reader := json.NewDecoder(bytes.NewReader(body))
-	_, _ = reader.Token() // the object's beginning; all of it was read before
-	seen := map[any]bool{}
-	for reader.More() {
-		name, _ := reader.Token()
-		if seen[name] {
-			d.fault(fmt.Sprint(name), booking.CodeDuplicate, "This member is there twice.")
-		}
-		seen[name] = true
-		var skipped json.RawMessage
-		_ = reader.Decode(&skipped)
-	}
+	d.faults = append(d.faults, problem.Twice(body)...)
 }
 
 // text reads a string of at most max characters, "" when it is absent.

@@ -25,6 +25,7 @@ func Decode(body []byte) (Organization, []problem.Fault) {
 	if fault != nil {
 		return Organization{}, []problem.Fault{*fault}
 	}
+	r.faults = problem.Twice(body)
 	o := r.organization()
 	r.unknown()
 	if len(r.faults) > 0 {
