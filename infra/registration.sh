@@ -72,6 +72,8 @@ endpoint=$(az cloud show --query endpoints.microsoftGraphResourceId --output tsv
 endpoint=${endpoint%/}
 login=$(az cloud show --query endpoints.activeDirectory --output tsv) || { say "az cloud show failed"; exit 1; }
 login=${login%/}
+# az still has the name from before v2.0.
+[ "$login" != https://login.chinacloudapi.cn ] || login=https://login.partner.microsoftonline.cn
 tenant=$(az account show --query tenantId --output tsv) || { say "sign in first: az login --tenant <the operator's tenant>"; exit 1; }
 case $login in
 *.us) audience=api://AzureADTokenExchangeUSGov ;;

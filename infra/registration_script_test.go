@@ -145,15 +145,20 @@ func TestWhatIsWrongIsMendedAndWhatIsOthersStays(t *testing.T) {
 }
 
 func TestOtherCloudsHaveTheirOwnAddresses(t *testing.T) {
-	c := newCloud()
-	c.Endpoint, c.Login = "https://graph.microsoft.us", "https://login.microsoftonline.us"
-	after, _, said, err := play(t, c, nil, script, "-i", principal)
-	if err != nil {
-		t.Fatalf("%v: %s", err, said)
-	}
-	got := after.Credentials[after.Apps[0]["id"].(string)][0]
-	if got["issuer"] != "https://login.microsoftonline.us/"+tenantID+"/v2.0" || !reflect.DeepEqual(got["audiences"], []any{"api://AzureADTokenExchangeUSGov"}) {
-		t.Errorf("credential %v", got)
+	for login, want := range map[string]struct{ issuer, audience string }{
+		"https://login.microsoftonline.us": {"https://login.microsoftonline.us/", "api://AzureADTokenExchangeUSGov"},
+		"https://login.chinacloudapi.cn":   {"https://login.partner.microsoftonline.cn/", "api://AzureADTokenExchangeChina"},
+	} {
+		c := newCloud()
+		c.Endpoint, c.Login = "https://graph.example", login
+		after, _, said, err := play(t, c, nil, script, "-i", principal)
+		if err != nil {
+			t.Fatalf("%v: %s", err, said)
+		}
+		got := after.Credentials[after.Apps[0]["id"].(string)][0]
+		if got["issuer"] != want.issuer+tenantID+"/v2.0" || !reflect.DeepEqual(got["audiences"], []any{want.audience}) {
+			t.Errorf("%s: credential %v", login, got)
+		}
 	}
 }
 

@@ -12,6 +12,8 @@
 
 extension microsoftGraphV1
 
+import { authority } from '../core/cloud.bicep'
+
 @description('Key of the registration in its tenant. It never changes.')
 @minLength(3)
 @maxLength(128)
@@ -57,7 +59,7 @@ resource app 'Microsoft.Graph/applications@v1.0' = {
 resource credential 'Microsoft.Graph/applications/federatedIdentityCredentials@v1.0' = {
   name: '${app.uniqueName}/function-app'
   description: 'The managed identity of the function app'
-  issuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+  issuer: '${authority(environment().authentication.loginEndpoint)}/${tenant().tenantId}/v2.0'
   subject: identityPrincipalId
   audiences: [audiences[environment().name]]
 }

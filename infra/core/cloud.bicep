@@ -19,9 +19,9 @@ var healthTestLocations = {
 }
 
 @export()
-@description('Entra\'s authority, without the slash that environment() ends it with.')
+@description('Entra\'s authority, without the slash that environment() ends it with. In China environment() still has the name from before v2.0, which issues no tokens any more.')
 func authority(loginEndpoint string) string =>
-  endsWith(loginEndpoint, '/') ? substring(loginEndpoint, 0, length(loginEndpoint) - 1) : loginEndpoint
+  replace(endsWith(loginEndpoint, '/') ? substring(loginEndpoint, 0, length(loginEndpoint) - 1) : loginEndpoint, 'login.chinacloudapi.cn', 'login.partner.microsoftonline.cn')
 
 @export()
 @description('The private DNS zones by service. Service Bus and Key Vault have names that environment() does not know: the first shares its domain with SQL, the second differs by one word.')
