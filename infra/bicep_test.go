@@ -206,3 +206,27 @@ func TestNothingKnowsAKey(t *testing.T) {
 		}
 	}
 }
+
+// docs/operate.md says what each alert means and what to do, and what can be chosen.
+func TestEveryAlertAndEveryChoiceStandsInTheDocuments(t *testing.T) {
+	docs := text(t, "../docs/operate.md")
+	alerts := 0
+	for _, file := range []string{"app/alerts-bus.bicep", "app/alerts-log.bicep", "app/health.bicep", "main.bicep"} {
+		for _, name := range first(`(?m)^ +name: '(calbridge-[a-z-]+?)-?(?:\$\{\w+(?:\.\w+)?\})?'$`, text(t, file)) {
+			if name == "calbridge-operators" {
+				continue // who is told
+			}
+			if alerts++; !strings.Contains(docs, "| `"+name+"` |") && !strings.Contains(docs, "| `"+name+"-…` |") {
+				t.Errorf("docs/operate.md does not say what %s of %s means", name, file)
+			}
+		}
+	}
+	if alerts < 10 {
+		t.Errorf("only %d alerts were found", alerts)
+	}
+	for name, p := range azdParameters(t) {
+		if !strings.Contains(docs, "`"+p[0]+"`") {
+			t.Errorf("docs/operate.md does not name %s, which sets %s", p[0], name)
+		}
+	}
+}
