@@ -19,7 +19,7 @@ var healthTestLocations = {
 }
 
 @export()
-@description('Entra\'s authority, without the slash that environment() ends it with. In China environment() still has the name from before v2.0, which issues no tokens any more.')
+@description('Entra\'s authority, without the slash that environment() ends it with. In China environment() still has the name from before v2.0.')
 func authority(loginEndpoint string) string =>
   replace(endsWith(loginEndpoint, '/') ? substring(loginEndpoint, 0, length(loginEndpoint) - 1) : loginEndpoint, 'login.chinacloudapi.cn', 'login.partner.microsoftonline.cn')
 
