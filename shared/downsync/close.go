@@ -251,10 +251,25 @@ func (x *round) gravestone(id string, known state.Known) {
 	}
 }
 
+// restore has what is gone and ours made again, where a person restored what is gone.
+func (x *round) restore(ctx context.Context, id string) error {
+	if ours, ok := x.ours.(Restorer); ok && !x.shared {
+		if err := x.bearable(ours.Restore(ctx, x.org.ID, x.lane, x.as, x.c.Mailbox, id)); err != nil {
+			return err
+		}
+	}
+	delete(x.removed, id)
+	x.see(id, "")
+	return nil
+}
+
 // lost takes that an id was removed, or not shown, which no appointment has: perhaps one
 // of ours, which is for those to confirm who know them. One that is there all the same
 // stays known.
 func (x *round) lost(ctx context.Context, id string) error {
+	if x.cursor.Round.Restored {
+		return x.restore(ctx, id)
+	}
 	if !x.cursor.Round.Restored {
 		_, err := x.fateOf(ctx, graph.Item{ID: id, Removed: true})
 		var failure *graph.Error

@@ -133,6 +133,15 @@ type Inventory interface {
 	Events(ctx context.Context, lane key.Key, mailbox string, from, to time.Time) ([]string, error)
 }
 
+// Restorer is what an Ours may be as well: then events of ours that are gone together with
+// what a person restored (A2) are made again. With one without it they stay as they are
+// until the next full round.
+type Restorer interface {
+	// Restore has an event of ours that a direct read confirms to be gone made again by
+	// its lane; of what is not ours, or there, nothing follows. It may be repeated.
+	Restore(ctx context.Context, organization string, lane key.Key, as graph.Access, mailbox, id string) error
+}
+
 // Organizations finds an organisation's effective settings. It returns
 // state.ErrNotFound for one that is unknown or deleted.
 type Organizations interface {

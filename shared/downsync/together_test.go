@@ -55,15 +55,23 @@ func newBoth(t *rapid.T) *both {
 	rule := rapid.SampledFrom([]string{"report", "product", "outlook"}).Draw(t, "rule")
 	recreate := rapid.SampledFrom([]string{"never", "time", "always"}).Draw(t, "recreate")
 	r := newRig(t, `"downSync":{"privacy":"all"},"brake":{"count":100000,"percent":100},"ownEventsChanged":"`+rule+`","recreateRemoved":"`+recreate+`"`)
-	b := &both{rig: r, t: t, queues: map[string][]queue.Message{}, revisions: map[string]int64{}, foreign: map[string]string{}, deleted: map[string]bool{}}
+	b := withEngine(r)
+	b.t = t
+	r.options = &downsync.Options{PageSize: rapid.SampledFrom([]int{2, 50}).Draw(t, "page size"), Pages: rapid.SampledFrom([]int{2, 20}).Draw(t, "pages")}
+	r.boot(nil)
+	r.fate = b.fate
+	return b
+}
+
+// withEngine is a rig whose calendar bookings go into.
+func withEngine(r *rig) *both {
+	b := &both{rig: r, queues: map[string][]queue.Message{}, revisions: map[string]int64{}, foreign: map[string]string{}, deleted: map[string]bool{}}
 	r.c.Direction, r.c.Scope, r.c.Granted, r.c.Primary = "both", "readwrite", []string{"Calendars.ReadWrite"}, true
 	r.c.Told, r.c.Followed, r.c.Ordered, r.c.Kept = "x", "x", "x", r.c.SignedIn
 	r.connect()
 	r.must(primary(r))
 	r.ours = func() downsync.Ours { return b.engine() }
-	r.options = &downsync.Options{PageSize: rapid.SampledFrom([]int{2, 50}).Draw(t, "page size"), Pages: rapid.SampledFrom([]int{2, 20}).Draw(t, "pages")}
 	r.boot(nil)
-	r.fate = b.fate
 	return b
 }
 
@@ -88,10 +96,14 @@ func (b *both) book() {
 	id := fmt.Sprint("b-", rapid.IntRange(0, 2).Draw(b.t, "booking"))
 	b.revisions[id]++
 	start := monday.Add(time.Duration(rapid.IntRange(0, 72).Draw(b.t, "hour")) * time.Hour)
+	b.booked(id, rapid.SampledFrom([]string{"confirmed", "confirmed", "tentative", "cancelled"}).Draw(b.t, "status"), start)
+}
+
+// booked sends a revision of a booking of an hour.
+func (b *both) booked(id, status string, start time.Time) {
 	wall := func(t time.Time) map[string]any {
 		return map[string]any{"dateTime": t.Format("2006-01-02T15:04:05"), "timeZone": "UTC"}
 	}
-	status := rapid.SampledFrom([]string{"confirmed", "confirmed", "tentative", "cancelled"}).Draw(b.t, "status")
 	data := map[string]any{"organization": acme, "id": id, "revision": b.revisions[id], "status": status, "title": fmt.Sprint("Booking ", b.number),
 		"start": wall(start), "end": wall(start.Add(time.Hour)), "people": []any{map[string]any{"user": "u-1", "email": aino, "role": "required"}}}
 	body, err := json.Marshal(map[string]any{"specversion": "1.0", "id": fmt.Sprint("m-", b.number), "source": "https://shop.example", "type": "calbridge.booking.v1",
@@ -217,7 +229,7 @@ func (b *both) work(d time.Duration) {
 	until := b.now.Add(d)
 	for n := 0; b.pump(until); n++ {
 		if n > 2000 {
-			b.t.Fatal("messages without end")
+			b.rig.t.Fatal("messages without end")
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (t *turn) tooMany(ctx context.Context, gone []*slot) (bool, error) {
 			mirrored++
 		}
 		justHeld := d.Reason == reason.Held && t.start.Sub(d.Updated) < cycle
-		if !here[d.Key] && d.Event != "" && (d.Heard.Mend.Gone || justHeld) {
+		if !here[d.Key] && d.Event != "" && (d.Heard.Mend.Gone && !d.Heard.Mend.Restore || justHeld) {
 			n++
 		}
 	}

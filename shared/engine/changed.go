@@ -34,6 +34,7 @@ import (
 var (
 	_ downsync.Ours      = (*Engine)(nil)
 	_ downsync.Inventory = (*Engine)(nil)
+	_ downsync.Restorer  = (*Engine)(nil)
 )
 
 // Events are the events of ours that a mailbox is known to hold and that end within a
@@ -67,14 +68,34 @@ var (
 // While the lane owes something an event that is not known costs a request to Graph.
 // Errors of Graph are *graph.Error.
 func (e *Engine) Changed(ctx context.Context, organization string, lane key.Key, as graph.Access, mailbox string, item graph.Item) (downsync.Fate, error) {
-	const tries = 4
 	c := &changing{Engine: e, organization: organization, lane: lane, as: as, mailbox: mailbox, item: item}
+	fate, err := c.run(ctx)
+	if errors.Is(err, errBusy) {
+		return fate, fmt.Errorf("engine.Changed: %w", err)
+	}
+	return fate, err
+}
+
+func (c *changing) run(ctx context.Context) (downsync.Fate, error) {
+	const tries = 4
 	for range tries {
 		if fate, err := c.look(ctx); !errors.Is(err, errMoved) {
 			return fate, err
 		}
 	}
-	return downsync.Foreign, fmt.Errorf("engine.Changed: %w", errBusy)
+	return downsync.Foreign, errBusy
+}
+
+// Restore has an event of ours that is gone made again, because a person restored what
+// was gone with it (A2; downsync.Restorer): the lane makes it, whatever recreateRemoved
+// says, and nothing is told of its deletion. What is not ours, or is there, is left as it
+// is. It may be repeated. Errors are those of Changed.
+func (e *Engine) Restore(ctx context.Context, organization string, lane key.Key, as graph.Access, mailbox, id string) error {
+	c := &changing{Engine: e, organization: organization, lane: lane, as: as, mailbox: mailbox, item: graph.Item{ID: id, Removed: true}, restore: true}
+	if _, err := c.run(ctx); err != nil {
+		return fmt.Errorf("engine.Restore: %w", err)
+	}
+	return nil
 }
 
 // changing is one item that is looked at.
@@ -85,6 +106,7 @@ type changing struct {
 	as           graph.Access
 	mailbox      string
 	item         graph.Item
+	restore      bool // what is gone is to be made again
 }
 
 func (c *changing) look(ctx context.Context) (downsync.Fate, error) {
@@ -236,12 +258,15 @@ func (c *changing) remind(ctx context.Context, row state.Delivery) error {
 // later, so that it sees all that is gone with it.
 func (c *changing) gone(ctx context.Context, row state.Delivery) (downsync.Fate, error) {
 	const gather = 10 * time.Second
-	if row.Heard.Mend.Gone {
+	if m := row.Heard.Mend; m.Gone && (m.Restore || !c.restore) {
 		return downsync.Handled, c.remind(ctx, row)
 	}
 	u := state.Update{Before: row, After: row}
-	u.After.Heard.Mend.ID, u.After.Heard.Mend.Gone = key.Random(), true
+	u.After.Heard.Mend.ID, u.After.Heard.Mend.Gone, u.After.Heard.Mend.Restore = key.Random(), true, c.restore
 	due := c.now().Add(gather).Truncate(time.Millisecond)
+	if c.restore {
+		due = c.now().Truncate(time.Millisecond)
+	}
 	return downsync.Handled, c.order(ctx, u, due)
 }
 

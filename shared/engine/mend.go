@@ -73,7 +73,7 @@ func (s *slot) mended(u *state.Update) {
 		return
 	}
 	if !s.want.hold || s.want.reason == reason.Held { // else the calendar was not asked
-		m.Gone = false
+		m.Gone, m.Restore = false, false
 	}
 	if wrote := s.step.op == state.OpPatch && s.step.outcome == final; wrote && s.want.revision > m.After {
 		m.Fields, m.After = 0, 0

@@ -124,7 +124,7 @@ func planCreate(row state.Delivery, w want, why cause, mine, died bool) step {
 	switch {
 	case row.Debt == "" && row.State != Written && row.State != "" && row.Revision >= w.revision:
 		none.state, none.reason = row.State, row.Reason // settled without an event, and nobody asks for more
-	case row.Event != "" && row.Intent.Op != state.OpDelete:
+	case row.Event != "" && row.Intent.Op != state.OpDelete && !row.Heard.Mend.Restore:
 		none.state, none.reason, none.generation = Skipped, reasonByUser, 1
 	case why == duplicated, waiting && why != lookDue:
 		return step{outcome: wait}

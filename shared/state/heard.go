@@ -19,6 +19,8 @@ type Mend struct {
 	ID string `json:"id,omitempty"` // random; "" is no order
 	// Gone says that the event was not there any more: the calendar is to be asked.
 	Gone bool `json:"gone,omitempty"`
+	// Restore says that it is then to be made again, whoever has deleted it.
+	Restore bool `json:"restore,omitempty"`
 	// Fields are to be written again (event.Fields), by revisions above After.
 	Fields uint16 `json:"fields,omitempty"`
 	After  int64  `json:"after,omitempty"`
