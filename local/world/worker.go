@@ -9,10 +9,12 @@ import (
 
 	"github.com/calbridge/calbridge/local/m365/twin"
 	"github.com/calbridge/calbridge/local/servicebus"
+	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/engine"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/subscribe"
 )
 
 // Verdict is what becomes of a worker at an effect.
@@ -77,7 +79,9 @@ func (k *Worker) run(e *engine.Engine) {
 		case Write:
 			k.err = e.Write(ctx, m)
 		case Task:
-			k.err = e.Task(ctx, m)
+			if !others(m) {
+				k.err = e.Task(ctx, m)
+			}
 		case DeadTask:
 			k.err = e.DeadLetter(ctx, queue.MailboxTasks, m)
 		case Dead:
@@ -88,6 +92,12 @@ func (k *Worker) run(e *engine.Engine) {
 		k.stopped <- true
 	}()
 	k.await()
+}
+
+// others reports whether a task is another package's, which this world does not have.
+func others(m queue.Message) bool {
+	t, err := queue.ReadTask(m, 0)
+	return err == nil && (t.Op == downsync.Op || t.Op == subscribe.OpSubscribe || t.Op == subscribe.OpRenew)
 }
 
 // await waits until the worker stands before its next effect, or has ended.

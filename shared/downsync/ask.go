@@ -8,6 +8,7 @@ import (
 
 	"github.com/calbridge/calbridge/shared/appointment"
 	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -23,7 +24,7 @@ func (x *round) ask(ctx context.Context, s suspects) error {
 	if s.one || s.all {
 		item, err := x.direct(ctx, s.record.ID)
 		if s.one {
-			if err := x.answered(ctx, s.record.ID, s.record.ID, item, err); err != nil {
+			if err := x.answered(ctx, s.record.ID, s.record.ID, s.record.ID, item, err); err != nil {
 				return err
 			}
 		}
@@ -36,13 +37,18 @@ func (x *round) ask(ctx context.Context, s suspects) error {
 		if err := x.bearable(err); err != nil {
 			return err
 		}
+		if err != nil && s.all { // nor are its days asked for one by one
+			x.letBe(s)
+			return nil
+		}
 	}
 	for n, day := range s.days {
 		if n > 0 && x.spent() {
 			return errSpent
 		}
-		item, err := x.direct(ctx, s.record.Days[day].Event)
-		if err := x.answered(ctx, s.record.ID, appointment.DayID(s.record.ID, day), item, err); err != nil {
+		event := s.record.Days[day].Event
+		item, err := x.direct(ctx, event)
+		if err := x.answered(ctx, s.record.ID, appointment.DayID(s.record.ID, day), event, item, err); err != nil {
 			return err
 		}
 	}
@@ -50,8 +56,8 @@ func (x *round) ask(ctx context.Context, s suspects) error {
 	return nil
 }
 
-// answered takes what a direct read of an appointment said.
-func (x *round) answered(ctx context.Context, record, id string, item graph.Item, err error) error {
+// answered takes what a direct read of an appointment said, under its event's id.
+func (x *round) answered(ctx context.Context, record, id, event string, item graph.Item, err error) error {
 	if gone(err) {
 		x.gone[markOf(id)] = true
 		return nil
@@ -63,11 +69,15 @@ func (x *round) answered(ctx context.Context, record, id string, item graph.Item
 		delete(x.removed, record)
 	}
 	delete(x.removed, item.ID)
+	delete(x.removed, event)
 	if _, full := x.seen[markOf(id)]; !full {
 		x.see(id, item.ChangeKey)
 	}
+	if err != nil { // it could not be read: it stays as it is known
+		x.unread[event] = true
+	}
 	if err != nil || item.ID == "" {
-		return nil // it could not be read: it stays as it is known
+		return nil
 	}
 	return x.alive(ctx, record, item)
 }
@@ -81,7 +91,7 @@ func (x *round) bearable(err error) error {
 		return nil
 	case !errors.As(err, &failure):
 		return err
-	case failure.Kind == graph.Throttled, failure.Kind == graph.Unauthorised && !failure.Forbidden(), failure.Kind == graph.Transient && number(x.m, attemptProperty) < patience:
+	case failure.Kind == graph.Throttled, failure.Kind == graph.Unauthorised && !failure.Forbidden(), failure.Kind == graph.Transient && x.m.Number(queue.AttemptProperty) < patience:
 		return err
 	}
 	x.log.Warn("an appointment that was not shown cannot be read", "connection", x.c.ID, "error", failure)
@@ -190,15 +200,19 @@ func (x *round) look(ctx context.Context, s suspects) error {
 	if err := x.bearable(err); err != nil {
 		return err
 	}
+	if err != nil {
+		x.letBe(s)
+		return nil
+	}
 	other, failed := x.elsewhere(ctx, s.record.ID)
 	if failed != nil {
 		return failed
 	}
 	for id, known := range doubted {
 		switch {
-		case err == nil && !there[known.Event] && other:
+		case !there[known.Event] && other:
 			x.drop(s.record.ID, known.Event)
-		case err == nil && !there[known.Event]:
+		case !there[known.Event]:
 			x.gone[markOf(id)] = true
 			continue
 		}

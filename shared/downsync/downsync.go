@@ -89,6 +89,7 @@ import (
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 // Op is the operation of a task that reads the calendars of a connection.
@@ -185,6 +186,8 @@ type Options struct {
 	Slice time.Duration
 	// PageSize is the hint that Graph is given; 0 means 50 (see package comment, Costs).
 	PageSize int
+	// Version is of the messages that are read; 0 means that of this build.
+	Version version.Version
 }
 
 // Syncer is safe for concurrent use and keeps nothing between calls.
@@ -211,6 +214,7 @@ type Syncer struct {
 	pages     int
 	slice     time.Duration
 	pageSize  int
+	version   version.Version
 }
 
 // New returns the use cases over their effects.
@@ -222,7 +226,7 @@ func New(fx Effects, o *Options) *Syncer {
 		connections: state.NewConnections(fx.Tables), cursors: state.NewCursors(fx.Tables), appointments: state.NewAppointments(fx.Tables),
 		due: state.NewDue(fx.Tables), held: state.NewHeldRows(fx.Tables), lanes: state.NewLanes(fx.Tables), progress: state.NewProgresses(fx.Tables),
 		bus: fx.Bus, reader: fx.Reader, orgs: fx.Organizations, ours: fx.Ours, failures: fx.Failures, watch: fx.Watch,
-		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, pages: o.Pages, slice: o.Slice, pageSize: o.PageSize,
+		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, pages: o.Pages, slice: o.Slice, pageSize: o.PageSize, version: o.Version.Or(),
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -11,6 +11,7 @@ import (
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 const (
@@ -44,6 +45,9 @@ func reads(org organization.Organization, t state.SyncTurn) bool {
 // A turn that is overdue, because runs were late or failed, is not made up for: the
 // connection has its next one at its own moment within half an hour, and then as ever.
 // A kill in between enqueues a turn again, under the same message id.
+//
+// Turns and organisations that another build wrote (version.Error) stay where they are,
+// for a build that reads them; the rest is enqueued, and the error returned in the end.
 func (s *Syncer) Due(ctx context.Context) error {
 	now := s.now().UTC()
 	last, err := s.due.SyncRun(ctx)
@@ -54,20 +58,26 @@ func (s *Syncer) Due(ctx context.Context) error {
 	if !last.IsZero() {
 		from = last
 	}
+	var unread error
 	orgs, n := map[string]organization.Organization{}, 0
 	// A turn that is put into a later slot of this run is taken there.
 	for slot := from.Truncate(state.SyncSlot); slot.Before(now.Add(horizon)); slot = slot.Add(state.SyncSlot) {
-		if err := s.dueSlot(ctx, slot, now, orgs); err != nil {
+		if err := s.dueSlot(ctx, slot, now, orgs); version.Is(err) {
+			unread = err
+		} else if err != nil {
 			return fmt.Errorf("downsync.Due: %w", err)
 		}
-		if n++; n%marked == 0 && slot.Before(now) {
+		if n++; n%marked == 0 && slot.Before(now) && unread == nil {
 			if err := s.due.SetSyncRun(ctx, slot); err != nil {
 				return fmt.Errorf("downsync.Due: %w", err)
 			}
 		}
 	}
-	if err := s.due.SetSyncRun(ctx, now); err != nil {
-		return fmt.Errorf("downsync.Due: %w", err)
+	if unread == nil {
+		unread = s.due.SetSyncRun(ctx, now)
+	}
+	if unread != nil {
+		return fmt.Errorf("downsync.Due: %w", unread)
 	}
 	return nil
 }
@@ -75,14 +85,19 @@ func (s *Syncer) Due(ctx context.Context) error {
 // dueSlot takes one slot. The next turns are stored before the messages are sent, and the
 // slot is emptied after that: whatever becomes of the messages, there is a next turn.
 func (s *Syncer) dueSlot(ctx context.Context, slot, now time.Time, orgs map[string]organization.Organization) error {
-	turns, err := s.due.Syncs(ctx, slot)
-	if err != nil || len(turns) == 0 {
-		return err
+	turns, unread := s.due.Syncs(ctx, slot)
+	if unread != nil && !version.Is(unread) || len(turns) == 0 {
+		return unread
 	}
-	var next []state.SyncTurn
+	var next, done []state.SyncTurn
 	var messages []queue.Message
 	for _, t := range turns {
 		org, err := s.known(ctx, t.Organization, orgs)
+		if version.Is(err) {
+			unread = err
+			continue
+		}
+		done = append(done, t)
 		if errors.Is(err, state.ErrNotFound) {
 			continue // deleted: its connections leave the agenda
 		}
@@ -109,7 +124,10 @@ func (s *Syncer) dueSlot(ctx context.Context, slot, now time.Time, orgs map[stri
 	if err := s.send(ctx, queue.MailboxTasks, messages...); err != nil {
 		return err
 	}
-	return s.due.SyncsDone(ctx, turns)
+	if err := s.due.SyncsDone(ctx, done); err != nil {
+		return err
+	}
+	return unread
 }
 
 // known is an organisation, asked for once.

@@ -11,21 +11,22 @@ import (
 	"github.com/calbridge/calbridge/shared/state"
 )
 
-// again ends a task that failed: a refusal of the bus is returned, what nobody but a
+// again ends a task that failed: a refusal of the bus is returned, and what another build
+// has to take; what nobody but a
 // person heals is told to whoever looks after connections, and after anything else the
 // task comes again, later.
 func (s *Syncer) again(ctx context.Context, m queue.Message, r *reading, err error) error {
-	var refused *busError
+	var refused *queue.Refused
 	var failure *graph.Error
 	switch {
-	case err == nil || errors.As(err, &refused):
+	case err == nil || errors.As(err, &refused) || queue.Unread(err):
 		return err
 	case r != nil && errors.As(err, &failure) && failure.Kind == graph.Throttled:
 		return s.throttled(ctx, r, failure)
 	case r != nil && errors.As(err, &failure) && failure.Kind != graph.Transient && failure.Kind != graph.Conflict:
 		return s.closed(ctx, r, failure)
 	}
-	attempt := number(m, attemptProperty) + 1
+	attempt := m.Number(queue.AttemptProperty) + 1
 	s.log.WarnContext(ctx, "postponed", "queue", queue.MailboxTasks, "attempt", attempt, "error", err)
 	if r != nil && attempt > maxAttempts {
 		return s.failed(ctx, r, causeUnavailable)
@@ -40,7 +41,7 @@ func (s *Syncer) again(ctx context.Context, m queue.Message, r *reading, err err
 
 // soFar are the properties with which a reading goes on where it is.
 func (s *Syncer) soFar(r *reading, attempt int64) map[string]any {
-	p := map[string]any{attemptProperty: attempt}
+	p := map[string]any{queue.AttemptProperty: attempt}
 	if r != nil && r.progress.State == state.SyncRunning {
 		p[doneProperty], p[pagesProperty], p[itemsProperty], p[newsProperty] = int64(r.progress.Done), int64(r.progress.Pages), int64(r.items), int64(r.news)
 		p[lostProperty] = int64(r.lostBefore)
@@ -52,16 +53,6 @@ func (s *Syncer) soFar(r *reading, attempt int64) map[string]any {
 func (s *Syncer) backoff(attempt int64) time.Duration {
 	d := min(2*time.Second<<min(attempt-1, 10), 5*time.Minute)
 	return d + time.Duration((s.jitter()-0.5)*0.4*float64(d))
-}
-
-// throttled leaves the whole lane alone for as long as Graph asks, and comes again.
-func (s *Syncer) throttled(ctx context.Context, r *reading, failure *graph.Error) error {
-	attempt := number(r.m, attemptProperty) + 1
-	until := s.now().Add(cmp.Or(failure.RetryAfter, s.backoff(attempt)))
-	if err := s.lanes.SetNotBefore(ctx, r.lane, until); err != nil {
-		return s.again(ctx, r.m, nil, err)
-	}
-	return s.resend(ctx, r.m, until.Add(s.spread(2*time.Second)), s.soFar(r, attempt))
 }
 
 // closed takes that the calendar cannot be read until somebody mends something.

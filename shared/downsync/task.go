@@ -2,10 +2,7 @@ package downsync
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
@@ -17,25 +14,14 @@ import (
 	"github.com/calbridge/calbridge/shared/state"
 )
 
-// task is the body of a message of mailbox-tasks.
-type task struct {
-	V            int    `json:"v"`
-	Op           string `json:"op"`
-	Organization string `json:"organization"`
-	Connection   string `json:"connection"`
-	Cause        string `json:"cause,omitempty"`
-}
-
 // Properties of a task's messages.
 const (
-	attemptProperty = "attempt" // how often it failed in a way that may pass
-	sendProperty    = "send"    // how often it was sent again, for whatever reason
-	doneProperty    = "done"    // how many calendars this reading has finished
-	newsProperty    = "news"    // how many changes it has found since a link, not in full rounds
-	pagesProperty   = "pages"   // how many pages it has read
-	itemsProperty   = "items"   // how many items they had
-	lostProperty    = "lost"    // how many events it has found to be gone and told of
-	turnProperty    = "turn"    // whose turn it is: since when, in Unix seconds
+	doneProperty  = "done"  // how many calendars this reading has finished
+	newsProperty  = "news"  // how many changes it has found since a link, not in full rounds
+	pagesProperty = "pages" // how many pages it has read
+	itemsProperty = "items" // how many items they had that were not known in that version
+	lostProperty  = "lost"  // how many events it has found to be gone and told of
+	turnProperty  = "turn"  // whose turn it is: since when, in Unix seconds
 )
 
 const (
@@ -52,37 +38,13 @@ func Message(organization string, c connection.Connection, cause string, at time
 }
 
 func message(organization string, id key.Key, session, cause string, at time.Time) queue.Message {
-	body, err := json.Marshal(task{V: 1, Op: Op, Organization: organization, Connection: id.String(), Cause: cause})
-	if err != nil {
-		panic(err) // strings always encode
-	}
-	return queue.Message{ID: key.Random(), SessionID: session, ContentType: "application/json", Body: body, ScheduledFor: at}
+	return queue.Task{Op: Op, Organization: organization, Connection: id.String(), Cause: cause}.Message(session, at)
 }
 
-// busError is a refusal of the bus: the one failure that only a redelivery heals.
-type busError struct{ err error }
-
-func (e *busError) Error() string { return "bus: " + e.err.Error() }
-func (e *busError) Unwrap() error { return e.err }
-
-// send sends, also when the invocation's own time is up: what was decided must not be
-// forgotten for want of a second.
+// send sends in the trace of the work, also when the invocation's own time is up. Its
+// error is a *queue.Refused.
 func (s *Syncer) send(ctx context.Context, entity string, messages ...queue.Message) error {
-	if len(messages) == 0 {
-		return nil
-	}
-	trace := queue.Trace(ctx)
-	for i := range messages {
-		if trace != "" && messages[i].Properties[queue.TraceProperty] == nil {
-			messages[i].Properties = with(messages[i].Properties, queue.TraceProperty, trace)
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := s.bus.Send(ctx, entity, messages...); err != nil {
-		return &busError{fmt.Errorf("send to %s: %w", entity, err)}
-	}
-	return nil
+	return queue.Send(ctx, s.bus, entity, messages...)
 }
 
 func (s *Syncer) publish(ctx context.Context, events []outbound.Event) error {
@@ -98,59 +60,27 @@ func (s *Syncer) origin(organization string) outbound.Origin {
 	return outbound.Origin{PublicURL: s.publicURL, Organization: organization, Time: s.now()}
 }
 
-func with(properties map[string]any, name string, value any) map[string]any {
-	p := maps.Clone(properties)
-	if p == nil {
-		p = map[string]any{}
-	}
-	p[name] = value
-	return p
-}
-
-// number reads a counter of a message; what is absent or no number is 0.
-func number(m queue.Message, name string) int64 {
-	switch v := m.Properties[name].(type) {
-	case int64:
-		return v
-	case int32:
-		return int64(v)
-	case float64:
-		return int64(v)
-	}
-	return 0
-}
-
 // resend sends a task's message once more, under a new id, with other properties.
 func (s *Syncer) resend(ctx context.Context, m queue.Message, at time.Time, properties map[string]any) error {
-	n := number(m, sendProperty) + 1
-	base := m.ID
-	if n > 1 {
-		base, _ = m.Properties["base"].(string)
-	}
-	next := queue.Message{ID: fmt.Sprintf("%.100s.%d", base, n), SessionID: m.SessionID, ContentType: m.ContentType, Body: m.Body,
-		ScheduledFor: at, Properties: map[string]any{}}
-	maps.Copy(next.Properties, m.Properties)
-	maps.Copy(next.Properties, properties)
-	next.Properties[sendProperty], next.Properties["base"] = n, base
-	return s.send(ctx, queue.MailboxTasks, next)
+	return s.send(ctx, queue.MailboxTasks, m.Again(at, properties))
 }
 
 // Task takes a message of the queue mailbox-tasks whose op is Op. It reads, publishes,
 // marks as owed and wakes lanes; it never changes an event. Whatever fails but the bus
-// ends with the same task, later, and success; an error means that the bus refused.
+// ends with the same task, later, and success; an error means that the bus refused, or
+// that another build has to take the message (queue.Unread).
 //
 // A connection in whose calendar nothing changed costs one request to Graph, and of the
 // tables eight: the connection (2), the lane, what is held, the progress (read and
 // written), the cursor (read and written).
 func (s *Syncer) Task(ctx context.Context, m queue.Message) error {
-	var t task
-	id, err := key.Key{}, json.Unmarshal(m.Body, &t)
-	if err == nil {
-		id, err = key.Parse(t.Connection)
+	t, err := queue.ReadTask(m, s.version)
+	if err != nil {
+		return err
 	}
-	if err != nil || t.Op != Op {
-		s.log.ErrorContext(ctx, "task dropped: no connection to read", "message", m.ID)
-		return nil
+	id, err := key.Parse(t.Connection)
+	if err != nil || t.Op != Op || t.Organization == "" {
+		return &queue.Malformed{Why: "no connection to read"}
 	}
 	run, err := s.open(ctx, t, id, m)
 	if err != nil {
@@ -175,14 +105,14 @@ type reading struct {
 	budget   int       // of pages that are left
 	progress state.Progress
 	watched  bool // somebody may look at the progress right now
-	items    int  // of the pages that were read
+	items    int  // of the pages that were read, that were not known in that version
 	news     int  // changes since a link, which a notification should have told of
 	// lostBefore counts what was told as gone, as the brake does, in the calendars before.
 	lostBefore int
 }
 
 // open reads what a task needs to begin; nil where there is nothing to do.
-func (s *Syncer) open(ctx context.Context, t task, id key.Key, m queue.Message) (*reading, error) {
+func (s *Syncer) open(ctx context.Context, t queue.Task, id key.Key, m queue.Message) (*reading, error) {
 	row, err := s.connections.Get(ctx, t.Organization, id)
 	if errors.Is(err, state.ErrNotFound) || err == nil && row.State == connection.Disconnected {
 		return nil, s.forget(ctx, t.Organization, id)
@@ -198,7 +128,7 @@ func (s *Syncer) open(ctx context.Context, t task, id key.Key, m queue.Message) 
 		return nil, err
 	}
 	r := &reading{Syncer: s, m: m, cause: t.Cause, org: org, c: row.Connection, lane: key.Lane(t.Organization, key.User, row.User),
-		began: s.now(), budget: s.pages, items: int(number(m, itemsProperty)), news: int(number(m, newsProperty)), lostBefore: int(number(m, lostProperty))}
+		began: s.now(), budget: s.pages, items: int(m.Number(itemsProperty)), news: int(m.Number(newsProperty)), lostBefore: int(m.Number(lostProperty))}
 	if r.progress, err = s.progress.Get(ctx, id); err != nil {
 		return nil, err
 	}
@@ -206,7 +136,7 @@ func (s *Syncer) open(ctx context.Context, t task, id key.Key, m queue.Message) 
 	if r.as, why = accessTo(org, r.c); why != "" {
 		return nil, r.off(ctx, why)
 	}
-	if turn := number(m, turnProperty); turn > 0 && r.progress.State == state.SyncDone && r.progress.Began.Unix() >= turn {
+	if turn := m.Number(turnProperty); turn > 0 && r.progress.State == state.SyncDone && r.progress.Began.Unix() >= turn {
 		return nil, nil // it was read since its turn came
 	}
 	lane, err := s.lanes.Lane(ctx, r.lane)
@@ -214,7 +144,7 @@ func (s *Syncer) open(ctx context.Context, t task, id key.Key, m queue.Message) 
 		return nil, err
 	}
 	if lane.NotBefore.After(r.began) {
-		return nil, s.resend(ctx, m, lane.NotBefore.Add(s.spread(5*time.Second)), nil)
+		return nil, s.wait(ctx, r, lane.NotBefore)
 	}
 	return r, nil
 }
@@ -250,11 +180,11 @@ func (r *reading) read(ctx context.Context) error {
 // begin notes that a reading begins, or goes on.
 func (r *reading) begin(ctx context.Context, all []connection.Calendar) error {
 	p := &r.progress
-	if number(r.m, doneProperty) == 0 && number(r.m, pagesProperty) == 0 {
+	if r.m.Number(doneProperty) == 0 && r.m.Number(pagesProperty) == 0 {
 		*p = state.Progress{Asked: p.Asked, Began: r.began.UTC(), Ended: p.Ended, Read: p.Read}
 	}
 	p.State, p.Cause, p.Calendars = state.SyncRunning, "", len(all)
-	p.Done = min(int(number(r.m, doneProperty)), len(all))
+	p.Done = min(int(r.m.Number(doneProperty)), len(all))
 	before := len(p.Read)
 	for _, one := range all {
 		p.Read = withCalendar(p.Read, one.ID)
@@ -287,7 +217,7 @@ func (r *reading) next(ctx context.Context) error {
 		return err
 	}
 	return r.resend(ctx, r.m, time.Time{}, map[string]any{doneProperty: int64(r.progress.Done), pagesProperty: int64(r.progress.Pages),
-		itemsProperty: int64(r.items), newsProperty: int64(r.news), lostProperty: int64(r.lostBefore), attemptProperty: int64(0)})
+		itemsProperty: int64(r.items), newsProperty: int64(r.news), lostProperty: int64(r.lostBefore), queue.AttemptProperty: int64(0), waitsProperty: int64(0)})
 }
 
 // end notes that all calendars were read, and does what follows from that.

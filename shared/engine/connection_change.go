@@ -10,6 +10,7 @@ import (
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -161,7 +162,7 @@ func (e *Engine) Disconnect(ctx context.Context, organization string, id key.Key
 		}
 		if e.endings != nil { // before the tokens go
 			if err := e.endings.End(ctx, row.Connection); err != nil {
-				return fmt.Errorf("engine.Disconnect: %w", &busError{err})
+				return fmt.Errorf("engine.Disconnect: %w", &queue.Refused{Err: err})
 			}
 		}
 		c := row.Connection

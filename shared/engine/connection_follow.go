@@ -32,7 +32,7 @@ const moveLater = 75 * time.Second
 // ensureFollow orders that what follows from a person's connections is looked at again.
 func (e *Engine) ensureFollow(ctx context.Context, organization string, lane key.Key, cause string) error {
 	return e.send(ctx, queue.MailboxTasks,
-		task{V: 1, Op: opMove, Organization: organization, Lane: lane.String(), Cause: cause}.message(e.now().Add(moveLater)))
+		task{Op: opMove, Organization: organization, Lane: lane.String(), Cause: cause}.message(e.now().Add(moveLater)))
 }
 
 // follow makes what follows from a person's connections so. Where somebody else
@@ -101,7 +101,7 @@ func (e *Engine) followConnection(ctx context.Context, row state.Stored, lane ke
 		}
 	}
 	if c.Followed != way && way != "" {
-		t := task{V: 1, Op: opBackfill, Organization: c.Organization, Lane: lane.String(), Cause: causeTakeover}
+		t := task{Op: opBackfill, Organization: c.Organization, Lane: lane.String(), Cause: causeTakeover}
 		if err := e.send(ctx, queue.MailboxTasks, t.message(time.Time{})); err != nil {
 			return err
 		}

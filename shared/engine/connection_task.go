@@ -30,16 +30,14 @@ func (e *Engine) connectionTask(ctx context.Context, t task, m queue.Message) er
 	case t.Op == opProbe:
 		return e.probeTask(ctx, t.Organization, id)
 	}
-	e.log.ErrorContext(ctx, "task dropped: unknown operation or connection", "message", m.ID, "op", t.Op)
-	return nil
+	return &queue.Malformed{Why: "no connection, or not one of its operations"}
 }
 
 // moveTask does what follows from a person's connections.
 func (e *Engine) moveTask(ctx context.Context, t task, m queue.Message) error {
 	lane, err := key.Parse(t.Lane)
 	if err != nil {
-		e.log.ErrorContext(ctx, "task dropped: no lane", "message", m.ID, "op", t.Op)
-		return nil
+		return &queue.Malformed{Why: "no lane"}
 	}
 	rows, err := e.connections.Of(ctx, t.Organization, lane)
 	if err != nil {
@@ -66,7 +64,7 @@ const disconnectPage = 50
 // without it cannot be; an organisation that is not deleted then keeps them.
 func (e *Engine) DisconnectAll(ctx context.Context, organization string) error {
 	return e.send(ctx, queue.MailboxTasks,
-		task{V: 1, Op: opDisconnect, Organization: organization, Cause: "deleted"}.message(e.now().Add(settling)))
+		task{Op: opDisconnect, Organization: organization, Cause: "deleted"}.message(e.now().Add(settling)))
 }
 
 // disconnectAll destroys a page of an organisation's connections, those from before it
@@ -80,7 +78,7 @@ func (e *Engine) disconnectAll(ctx context.Context, t task, m queue.Message) err
 	if t.Cause == causePeople {
 		return e.removePeople(ctx, t, m)
 	}
-	after, _ := m.Properties[afterProperty].(string)
+	after := m.Text(afterProperty)
 	rows, next, err := e.connections.List(ctx, t.Organization, after, disconnectPage)
 	if err != nil {
 		return err

@@ -34,16 +34,15 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/graph"
-	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 // Times of the write path (write-path.md sections 1, 3 and 4).
@@ -102,6 +101,8 @@ type Options struct {
 	CredentialExpires time.Time
 	// Parallel is how many table requests of one invocation run at once; 0 means 8.
 	Parallel int
+	// Version is of the messages that are read; 0 means that of this build.
+	Version version.Version
 }
 
 // Engine is safe for concurrent use and keeps nothing between calls.
@@ -131,6 +132,7 @@ type Engine struct {
 	jitter    func() float64
 	log       *slog.Logger
 	parallel  int
+	version   version.Version
 	unpaced   bool
 	expires   time.Time // of the app's certificate
 }
@@ -145,7 +147,7 @@ func New(fx Effects, o *Options) *Engine {
 		due: state.NewDue(fx.Tables), ledger: state.NewLedger(fx.Tables), connections: state.NewConnections(fx.Tables), domains: fx.Domains,
 		incidents: state.NewIncidents(fx.Tables), flows: state.NewFlows(fx.Tables), refresher: fx.Refresher,
 		bus: fx.Bus, calendar: fx.Calendar, calendars: fx.Calendars, reader: fx.Reader, endings: fx.Endings, orgs: fx.Organizations, recoverer: fx.Recoverer, shelf: fx.Shelf,
-		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, parallel: o.Parallel, unpaced: o.Unpaced,
+		publicURL: o.PublicURL, now: o.Now, jitter: o.Jitter, log: o.Log, parallel: o.Parallel, unpaced: o.Unpaced, version: o.Version.Or(),
 		expires: o.CredentialExpires,
 	}
 	if e.now == nil {
@@ -164,41 +166,26 @@ func New(fx Effects, o *Options) *Engine {
 	return e
 }
 
-// busError is a refusal of the bus: the one failure that only a redelivery heals.
-type busError struct{ err error }
-
-func (e *busError) Error() string { return "bus: " + e.err.Error() }
-func (e *busError) Unwrap() error { return e.err }
-
-// send sends, also when the invocation's own time is up: what was decided must
-// not be forgotten for want of a second.
+// send sends in the trace of the work, also when the invocation's own time is up. Its
+// error is a *queue.Refused.
 func (e *Engine) send(ctx context.Context, entity string, messages ...queue.Message) error {
-	if len(messages) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	messages = traced(ctx, messages)
-	if err := e.bus.Send(ctx, entity, messages...); err != nil {
-		return &busError{fmt.Errorf("send to %s: %w", entity, err)}
-	}
-	return nil
+	return queue.Send(ctx, e.bus, entity, messages...)
 }
 
-// again ends an invocation that failed: a refusal of the bus is returned; after
-// anything else the message is sent once more, later, under a new id.
+// again ends an invocation that failed: a refusal of the bus is returned; what this
+// build cannot read goes to one that can, or to the dead letters; after anything else the
+// message is sent once more, later, under a new id.
 func (e *Engine) again(ctx context.Context, entity string, m queue.Message, err error) error {
-	var refused *busError
-	if err == nil || errors.As(err, &refused) {
+	var refused *queue.Refused
+	switch {
+	case err == nil || errors.As(err, &refused):
 		return err
+	case queue.Unread(err):
+		return e.Unread(ctx, entity, m, err)
 	}
-	attempt := property(m, "attempt") + 1
+	attempt := m.Number(queue.AttemptProperty) + 1
 	e.log.WarnContext(ctx, "postponed", "queue", entity, "attempt", attempt, "error", err)
-	next := m
-	next.ID = fmt.Sprintf("%s.%d", baseID(m), attempt)
-	next.ScheduledFor = e.now().Add(e.backoff(int(attempt), time.Second, 5*time.Minute))
-	next.Properties = withProperty(m, "attempt", attempt)
-	return e.send(ctx, entity, next)
+	return e.send(ctx, entity, m.Again(e.now().Add(e.backoff(int(attempt), time.Second, 5*time.Minute)), map[string]any{queue.AttemptProperty: attempt}))
 }
 
 // backoff doubles from first to at most last, plus or minus a fifth.
@@ -209,10 +196,4 @@ func (e *Engine) backoff(attempt int, first, last time.Duration) time.Duration {
 	}
 	d = min(d, last)
 	return d + time.Duration((e.jitter()-0.5)*0.4*float64(d))
-}
-
-// wake is the message that makes somebody look at a lane.
-func wake(lane key.Key, at time.Time) queue.Message {
-	return queue.Message{ID: key.Random(), SessionID: lane.String(), ContentType: "application/json",
-		Body: []byte(`{"v":1,"op":"wake"}`), ScheduledFor: at}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 // Refresher renews tokens.
@@ -31,17 +32,19 @@ const back = 7 * 24 * time.Hour
 func (e *Engine) KeepAlive(ctx context.Context) error {
 	now := e.now()
 	slots := int(back/state.ProbeSlot) + 1
-	return errors.Join(
+	var others aside
+	err := errors.Join(
 		e.each(ctx, slots, func(ctx context.Context, i int) error {
-			return e.probeSlot(ctx, now.Add(-time.Duration(i)*state.ProbeSlot))
+			return e.probeSlot(ctx, now.Add(-time.Duration(i)*state.ProbeSlot), &others)
 		}),
 		e.each(ctx, slots, func(ctx context.Context, i int) error {
-			return e.keepAliveSlot(ctx, now.Add(-time.Duration(i)*state.KeepAliveSlot))
+			return e.keepAliveSlot(ctx, now.Add(-time.Duration(i)*state.KeepAliveSlot), &others)
 		}),
 		e.each(ctx, slots, func(ctx context.Context, i int) error {
-			return e.unsealSlot(ctx, now.Add(-time.Duration(i)*state.SealedSlot))
+			return e.unsealSlot(ctx, now.Add(-time.Duration(i)*state.SealedSlot), &others)
 		}),
 		e.watchIncidents(ctx), e.watchCertificate(ctx))
+	return errors.Join(err, others.first)
 }
 
 // refreshAt is when a connection has its next refresh: at its own hour of the day, which
@@ -58,14 +61,18 @@ func refreshAt(id key.Key, now time.Time) time.Time {
 
 // keepAliveSlot sends a task for each connection of a slot and puts it on the agenda
 // again, before it is taken from the slot: whatever becomes of the task, tomorrow has one.
-func (e *Engine) keepAliveSlot(ctx context.Context, at time.Time) error {
+func (e *Engine) keepAliveSlot(ctx context.Context, at time.Time, others *aside) error {
 	due, err := e.due.KeepAlives(ctx, at)
-	if err != nil {
+	if err := others.but(err); err != nil {
 		return err
 	}
 	now := e.now()
 	for i, k := range due {
 		alive, err := e.keptAlive(ctx, k)
+		if version.Is(err) {
+			_ = others.but(err) // it is put aside, with its place on the agenda
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -73,7 +80,7 @@ func (e *Engine) keepAliveSlot(ctx context.Context, at time.Time) error {
 			if err := e.due.AddKeepAlive(ctx, refreshAt(k.Connection, now), k.Organization, k.Lane, k.Connection); err != nil {
 				return err
 			}
-			t := task{V: 1, Op: opKeepAlive, Organization: k.Organization, Connection: k.Connection.String(), Cause: "daily"}
+			t := task{Op: opKeepAlive, Organization: k.Organization, Connection: k.Connection.String(), Cause: "daily"}
 			if err := e.send(ctx, queue.MailboxTasks, t.message(e.paced(now, i))); err != nil {
 				return err
 			}
@@ -87,14 +94,14 @@ func (e *Engine) keepAliveSlot(ctx context.Context, at time.Time) error {
 
 // unsealSlot destroys what attempts to sign in still keep sealed that ended in a slot:
 // nobody answered whether their calendar was to be connected.
-func (e *Engine) unsealSlot(ctx context.Context, at time.Time) error {
+func (e *Engine) unsealSlot(ctx context.Context, at time.Time, others *aside) error {
 	ended, err := e.flows.Sealed(ctx, at)
-	if err != nil {
+	if err := others.but(err); err != nil {
 		return err
 	}
 	now := e.now()
 	for _, f := range ended {
-		if err := e.flows.Unseal(ctx, f, now); err != nil {
+		if err := others.but(e.flows.Unseal(ctx, f, now)); err != nil {
 			return err
 		}
 	}

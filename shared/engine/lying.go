@@ -166,7 +166,9 @@ func shown(p queue.Place, m queue.Stored) LyingMessage {
 	if session, err := key.Parse(m.SessionID); err == nil {
 		out.Session = session.String()
 	}
-	var op internalOp
+	var op struct {
+		Op string `json:"op"`
+	}
 	if json.Unmarshal(m.Body, &op) == nil {
 		out.Op = word(op.Op)
 	}

@@ -1,81 +1,52 @@
 package engine
 
 import (
-	"context"
-	"encoding/json"
-	"maps"
-	"strings"
+	"errors"
+	"time"
 
+	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/queue"
 )
 
-// internalOp is the body of a wake-up or task (wire.md, Internal messages).
-type internalOp struct {
-	V  int    `json:"v"`
-	Op string `json:"op"`
+// Operations of a message of the queue deliveries (wire.md, Internal messages).
+const (
+	opWake   = "wake"
+	opGiveUp = "give-up"
+)
+
+// beforeProperty says which debts a give-up means: those made before it.
+const beforeProperty = "before"
+
+// wake is the message that makes somebody look at a lane.
+func wake(lane key.Key, at time.Time) queue.Message {
+	return queue.Task{Op: opWake}.Message(lane.String(), at)
 }
 
-const opGiveUp = "give-up"
-
-// opOf reads what a message asks for. What cannot be read is a wake-up: looking
-// at a lane never harms, and a message that nobody understands must not block it.
-func opOf(m queue.Message) string {
-	var op internalOp
-	if json.Unmarshal(m.Body, &op) != nil || op.Op == "" {
-		return "wake"
-	}
-	return op.Op
+// giveUpMessage tells a lane to give up what it owed before an instant.
+func giveUpMessage(lane key.Key, before, at time.Time) queue.Message {
+	return queue.Task{Op: opGiveUp}.Message(lane.String(), at).With(beforeProperty, before.UTC().Format(time.RFC3339Nano))
 }
 
-// property reads a counter; what is absent or no number is 0.
-func property(m queue.Message, name string) int64 {
-	switch v := m.Properties[name].(type) {
-	case int64:
-		return v
-	case int32:
-		return int64(v)
-	case int:
-		return int64(v)
-	case float64:
-		return int64(v)
+// readWake reads which debts a message wants given up, those made before an instant; zero
+// means none. A body that is no JSON of ours is a wake-up: looking at a lane never harms,
+// and nothing more could be made of it. What another build wrote is not taken for one.
+func (e *Engine) readWake(m queue.Message) (time.Time, error) {
+	t, err := queue.ReadTask(m, e.version)
+	if malformed := (*queue.Malformed)(nil); errors.As(err, &malformed) {
+		return time.Time{}, nil
 	}
-	return 0
-}
-
-func withProperty(m queue.Message, name string, value any) map[string]any {
-	p := maps.Clone(m.Properties)
-	if p == nil {
-		p = map[string]any{}
+	if err != nil {
+		return time.Time{}, err
 	}
-	p[name] = value
-	return p
-}
-
-// traced gives messages the trace of the work that sends them.
-func traced(ctx context.Context, messages []queue.Message) []queue.Message {
-	trace := queue.Trace(ctx)
-	if trace == "" {
-		return messages
-	}
-	out := make([]queue.Message, len(messages))
-	for i, m := range messages {
-		if m.Properties[queue.TraceProperty] == nil {
-			m.Properties = withProperty(m, queue.TraceProperty, trace)
+	switch t.Op {
+	case opWake:
+		return time.Time{}, nil
+	case opGiveUp:
+		before, err := time.Parse(time.RFC3339Nano, m.Text(beforeProperty))
+		if err != nil {
+			return time.Time{}, nil // of nothing
 		}
-		out[i] = m
+		return before, nil
 	}
-	return out
-}
-
-// baseID is the id of the first of a message's re-sends.
-func baseID(m queue.Message) string {
-	const max = 100 // leaves room for the counter below 128 characters
-	id := m.ID
-	if n := strings.LastIndexByte(id, '.'); n > 0 && property(m, "attempt") > 0 {
-		id = id[:n]
-	}
-	if len(id) > max {
-		id = id[:max]
-	}
-	return id
+	return time.Time{}, &queue.Malformed{Why: "an unknown operation"}
 }

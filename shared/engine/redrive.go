@@ -190,7 +190,7 @@ func (r *redriving) leave(ctx context.Context, p queue.Place, m queue.Stored) (q
 		return queue.Keep, nil
 	}
 	anew := m.Message
-	anew.ScheduledFor, anew.Properties = time.Time{}, withProperty(m.Message, redriveProperty, r.run)
+	anew.ScheduledFor, anew.Properties = time.Time{}, m.Message.With(redriveProperty, r.run).Properties
 	switch err := r.send(ctx, p.Queue, anew); {
 	case errors.Is(err, queue.ErrTooLarge):
 		return queue.Keep, nil
@@ -206,7 +206,7 @@ var errUnreadable = errors.New("the body cannot be read")
 // sent, with all its attempts and rounds before it.
 func (r *redriving) returned(p queue.Place, m queue.Message) (to string, _ queue.Message, _ error) {
 	to = p.Queue
-	drop := []string{queue.DeadReasonProperty, queue.DeadDescriptionProperty, "attempt", "round"}
+	drop := []string{queue.DeadReasonProperty, queue.DeadDescriptionProperty, queue.AttemptProperty, queue.RoundProperty, queue.AwaitProperty}
 	if !p.Dead {
 		to = queue.Bookings
 		drop = append(drop, "reason", "faults", "encoding")

@@ -106,6 +106,6 @@ func compressed(m queue.Message) (queue.Message, error) {
 		return m, fmt.Errorf("engine: gzip: %w", err)
 	}
 	m.Body = b.Bytes()
-	m.Properties = withProperty(m, "encoding", "gzip")
+	m = m.With("encoding", "gzip")
 	return m, nil
 }

@@ -20,7 +20,7 @@ func (e *Engine) Submit(ctx context.Context, body []byte) (booking.Booking, erro
 	if err != nil {
 		return booking.Booking{}, err
 	}
-	err = e.bus.Send(ctx, queue.Bookings, traced(ctx, []queue.Message{{ID: key.Random(), Subject: booking.Type,
+	err = e.bus.Send(ctx, queue.Bookings, queue.Traced(ctx, []queue.Message{{ID: key.Random(), Subject: booking.Type,
 		ContentType: "application/cloudevents+json; charset=utf-8", Body: body}})...)
 	if err != nil {
 		return booking.Booking{}, fmt.Errorf("engine.Submit: %w", err)

@@ -3,11 +3,13 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 // Sweep wakes the lanes of bookings that were fanned out more than ten minutes
@@ -24,22 +26,48 @@ func (e *Engine) Sweep(ctx context.Context) error {
 	first := later(last, now.Add(-back)).Truncate(state.SlotLength)
 	end := now.Add(-state.SlotLength).Truncate(state.SlotLength) // of what is ten minutes old
 	slots := max(0, int(end.Sub(first)/state.SlotLength))
+	var others aside
 	err = e.each(ctx, slots, func(ctx context.Context, i int) error {
-		return e.sweepSlot(ctx, first.Add(time.Duration(i)*state.SlotLength), now)
+		return e.sweepSlot(ctx, first.Add(time.Duration(i)*state.SlotLength), now, &others)
 	})
-	if err != nil || slots == 0 {
+	if err := errors.Join(err, others.first); err != nil || slots == 0 {
 		return err
 	}
 	return e.due.SetSwept(ctx, end)
 }
 
-func (e *Engine) sweepSlot(ctx context.Context, slot, now time.Time) error {
+// aside collects what another build wrote, so that a run of a timer goes on with the rest
+// and ends in an error: what was put aside stays where it is, for a build that reads it.
+type aside struct {
+	mu    sync.Mutex
+	first error
+}
+
+// but returns an error unless it was put aside.
+func (a *aside) but(err error) error {
+	if !version.Is(err) {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.first == nil {
+		a.first = err
+	}
+	return nil
+}
+
+func (e *Engine) sweepSlot(ctx context.Context, slot, now time.Time, others *aside) error {
 	due, err := e.due.Slot(ctx, slot)
-	if err != nil {
+	if err := others.but(err); err != nil {
 		return err
 	}
 	for _, f := range due {
-		if err := e.sweepBooking(ctx, f, now); err != nil {
+		err := e.sweepBooking(ctx, f, now)
+		if version.Is(err) {
+			_ = others.but(err) // it is put aside, with its place on the agenda
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		if err := e.due.Done(ctx, f); err != nil && !errors.Is(err, state.ErrNotFound) {

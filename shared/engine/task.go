@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -30,15 +29,7 @@ const (
 const causeTakeover = "takeover"
 
 // task is the body of a message of mailbox-tasks.
-type task struct {
-	V            int    `json:"v"`
-	Op           string `json:"op"`
-	Organization string `json:"organization"`
-	// Lane or Connection is what the task is about; neither means the whole organisation.
-	Lane       string `json:"lane,omitempty"`
-	Connection string `json:"connection,omitempty"`
-	Cause      string `json:"cause,omitempty"`
-}
+type task queue.Task
 
 // settling is how long a change of an organisation's settings takes until every
 // process sees it: rows are cached for 15 seconds.
@@ -59,12 +50,7 @@ const (
 
 // message puts a task into the session of its lane, connection or organisation.
 func (t task) message(at time.Time) queue.Message {
-	session := cmp.Or(t.Lane, t.Connection, key.Organization(t.Organization).String())
-	body, err := json.Marshal(t)
-	if err != nil {
-		panic(err) // strings always encode
-	}
-	return queue.Message{ID: key.Random(), SessionID: session, ContentType: "application/json", Body: body, ScheduledFor: at}
+	return queue.Task(t).Message(cmp.Or(t.Lane, t.Connection, key.Organization(t.Organization).String()), at)
 }
 
 // Reconcile orders that all current and upcoming deliveries of an organisation
@@ -74,22 +60,29 @@ func (t task) message(at time.Time) queue.Message {
 // calendars of its connections.
 func (e *Engine) Reconcile(ctx context.Context, organization, cause string) error {
 	at := e.now().Add(settling)
-	return e.send(ctx, queue.MailboxTasks, task{V: 1, Op: opBackfill, Organization: organization, Cause: cause}.message(at),
+	return e.send(ctx, queue.MailboxTasks, task{Op: opBackfill, Organization: organization, Cause: cause}.message(at),
 		subscribe.AllMessage(organization, subscribe.CauseSettings, at))
 }
 
 // Task takes a message of the queue mailbox-tasks: it reads, marks rows as owed
 // and wakes lanes; it never changes an event.
 func (e *Engine) Task(ctx context.Context, m queue.Message) error {
-	var t task
-	if err := json.Unmarshal(m.Body, &t); err != nil {
-		e.log.ErrorContext(ctx, "task dropped: not JSON", "message", m.ID)
-		return nil
+	t, err := queue.ReadTask(m, e.version)
+	if err == nil {
+		err = e.task(ctx, task(t), m)
 	}
-	return e.again(ctx, queue.MailboxTasks, m, e.task(ctx, t, m))
+	return e.again(ctx, queue.MailboxTasks, m, err)
 }
 
 func (e *Engine) task(ctx context.Context, t task, m queue.Message) error {
+	switch t.Op {
+	case opBackfill, opProbe, opKeepAlive, opDisconnect, opMove:
+	default:
+		return &queue.Malformed{Why: "an unknown operation"}
+	}
+	if t.Organization == "" {
+		return &queue.Malformed{Why: "no organisation"}
+	}
 	if t.Connection != "" || t.Op == opDisconnect || t.Op == opMove {
 		return e.connectionTask(ctx, t, m)
 	}
@@ -105,8 +98,7 @@ func (e *Engine) task(ctx context.Context, t task, m queue.Message) error {
 	}
 	lane, err := key.Parse(t.Lane)
 	if err != nil {
-		e.log.ErrorContext(ctx, "task dropped: no lane", "message", m.ID, "op", t.Op)
-		return nil
+		return &queue.Malformed{Why: "no lane"}
 	}
 	switch t.Op {
 	case opBackfill:
@@ -114,8 +106,7 @@ func (e *Engine) task(ctx context.Context, t task, m queue.Message) error {
 	case opProbe:
 		return e.probe(ctx, org, lane)
 	}
-	e.log.ErrorContext(ctx, "task dropped: unknown operation", "message", m.ID, "op", t.Op)
-	return nil
+	return &queue.Malformed{Why: "no connection"}
 }
 
 // backfillPage sends a task for each of 200 lanes of an organisation, spread over
@@ -126,8 +117,7 @@ func (e *Engine) task(ctx context.Context, t task, m queue.Message) error {
 // page, since all of its lanes have their turn in the newer one, and the newer one
 // begins where the older one's turns end. So the limit holds for both together.
 func (e *Engine) backfillPage(ctx context.Context, t task, m queue.Message) error {
-	after, _ := m.Properties[afterProperty].(string)
-	chain, _ := m.Properties[chainProperty].(string)
+	after, chain := m.Text(afterProperty), m.Text(chainProperty)
 	run, err := e.due.Backfill(ctx, t.Organization)
 	if err != nil {
 		return err
@@ -136,7 +126,7 @@ func (e *Engine) backfillPage(ctx context.Context, t task, m queue.Message) erro
 		return nil
 	}
 	if after == "" {
-		chain = baseID(m)
+		chain = m.Base()
 	}
 	lanes, next, err := e.people.Lanes(ctx, t.Organization, after, lanesPerPage)
 	if err != nil {
@@ -230,14 +220,14 @@ func (e *Engine) probeTomorrow(ctx context.Context, organization string, lane ke
 }
 
 // probeSlot sends a task for each lane of a slot whose mailbox could not be reached.
-func (e *Engine) probeSlot(ctx context.Context, at time.Time) error {
+func (e *Engine) probeSlot(ctx context.Context, at time.Time, others *aside) error {
 	probes, err := e.due.Probes(ctx, at)
-	if err != nil {
+	if err := others.but(err); err != nil {
 		return err
 	}
 	now := e.now()
 	for i, p := range probes {
-		t := task{V: 1, Op: opProbe, Organization: p.Organization, Lane: p.Lane.String(), Cause: "daily"}
+		t := task{Op: opProbe, Organization: p.Organization, Lane: p.Lane.String(), Cause: "daily"}
 		if err := e.send(ctx, queue.MailboxTasks, t.message(e.paced(now, i))); err != nil {
 			return err
 		}

@@ -2,11 +2,13 @@ package engine_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/local/world"
+	"github.com/calbridge/calbridge/shared/outbound"
 	"github.com/calbridge/calbridge/shared/queue"
 )
 
@@ -109,17 +111,32 @@ func TestAMailboxThatComesBackIsPickedUpByTheDailyCheck(t *testing.T) {
 	expect(t, w, "b", "aino", "written", "", "A")
 }
 
-func TestATaskNobodyKnowsIsNoPoison(t *testing.T) {
-	w := newWorld(t, exchange.Switches{})
-	for _, body := range []string{"{", `{"v":1,"op":"dance","organization":"acme","lane":"x"}`, `{"v":1,"op":"backfill","organization":"nobody"}`,
-		`{"v":1,"op":"probe","organization":"acme"}`} {
-		if err := w.Bus.Send(t.Context(), queue.MailboxTasks, queue.Message{SessionID: "s", Body: []byte(body)}); err != nil {
+// A task that nobody knows goes the way of dead letters: three times more, and then there
+// is an alert, with nothing of its text in it. One of an organisation that is gone ends.
+func TestATaskNobodyKnowsEndsInAnAlertAndIsNoPoison(t *testing.T) {
+	for body, kind := range map[string]string{"{": "unknown", `{"v":1,"op":"dance","organization":"acme","lane":"x"}`: "dance", `{"v":1,"op":"probe","organization":"acme"}`: "probe",
+		`{"v":1,"op":"<b>aino@acme.example","organization":"acme"}`: "unknown", `{"v":1,"op":"probe"}`: "probe", `{"v":1,"op":"backfill","organization":"nobody"}`: ""} {
+		w := newWorld(t, exchange.Switches{})
+		if err := w.Bus.Send(t.Context(), queue.MailboxTasks, queue.Message{ID: "t", SessionID: "s", Body: []byte(body)}); err != nil {
 			t.Fatal(err)
 		}
-	}
-	settle(t, w)
-	if n := w.DeadLetters(); n > 0 {
-		t.Errorf("%d dead letters", n)
+		settle(t, w)
+		for range 10 {
+			w.Advance(time.Minute)
+			settle(t, w)
+		}
+		var alerts []string
+		for _, m := range w.Broker.Peek(world.Changes) {
+			if m.Subject == outbound.TypeAlert {
+				alerts = append(alerts, string(m.Body))
+			}
+		}
+		if kind == "" && len(alerts) > 0 || kind != "" && (len(alerts) != 1 || !strings.Contains(alerts[0], "A task of kind "+kind+" was given up.")) {
+			t.Errorf("%s: %s", body, alerts)
+		}
+		if n := w.DeadLetters() + len(w.Broker.Peek(queue.MailboxTasks)); n > 0 {
+			t.Errorf("%s: %d messages are left", body, n)
+		}
 	}
 }
 

@@ -33,13 +33,13 @@ import (
 func (e *Engine) Write(ctx context.Context, m queue.Message) error {
 	lane, err := key.Parse(m.SessionID)
 	if err != nil {
-		e.log.ErrorContext(ctx, "wake-up without a lane dropped", "error", err)
-		return nil
+		return e.again(ctx, queue.Deliveries, m, &queue.Malformed{Why: "no lane"})
 	}
-	t := &turn{Engine: e, lane: lane, start: e.now(), left: map[string]time.Time{}, failures: map[graph.Access]*graph.Error{}}
-	if opOf(m) == opGiveUp {
-		t.giveUp = beforeOf(m)
+	giveUp, err := e.readWake(m)
+	if err != nil {
+		return e.again(ctx, queue.Deliveries, m, err)
 	}
+	t := &turn{Engine: e, lane: lane, start: e.now(), giveUp: giveUp, left: map[string]time.Time{}, failures: map[graph.Access]*graph.Error{}}
 	return e.again(ctx, queue.Deliveries, m, t.serve(ctx))
 }
 

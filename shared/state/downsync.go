@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 // SyncSlot is the span of time that one slot of the agenda of down-syncs gathers.
@@ -39,9 +40,9 @@ func (d *Due) AddSyncs(ctx context.Context, turns []SyncTurn) error {
 
 // Syncs reads the connections in the slot of an instant. One request for 1,000 of them.
 func (d *Due) Syncs(ctx context.Context, at time.Time) ([]SyncTurn, error) {
-	rows, err := d.tables.Query(ctx, tableDue, Span{Partition: syncSlot(at)})
-	if err != nil {
-		return nil, fmt.Errorf("state.Syncs: %w", err)
+	rows, unread := agenda(ctx, d.tables, syncSlot(at))
+	if unread != nil && !version.Is(unread) {
+		return nil, fmt.Errorf("state.Syncs: %w", unread)
 	}
 	out := make([]SyncTurn, len(rows))
 	for i, e := range rows {
@@ -55,7 +56,7 @@ func (d *Due) Syncs(ctx context.Context, at time.Time) ([]SyncTurn, error) {
 		out[i].At, _ = e.Props["at"].(time.Time)
 		out[i].Down, _ = e.Props["down"].(bool)
 	}
-	return out, nil
+	return out, unread
 }
 
 // SyncsDone takes connections from the slots of their instants; those that are gone are

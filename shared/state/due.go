@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 // SlotLength is the span of accepted bookings that one due slot gathers.
@@ -38,12 +39,23 @@ func (d *Due) Add(ctx context.Context, at time.Time, organization, booking strin
 	return nil
 }
 
+// agenda reads a slot. With a *version.Error it returns what can be read of it, so that
+// one row of a newer build does not keep those who go through an agenda from the rest;
+// what cannot be read stays where it is. The same holds for whatever reads an agenda.
+func agenda(ctx context.Context, tables Tables, slot string) ([]Entity, error) {
+	rows, err := tables.Query(ctx, tableDue, Span{Partition: slot})
+	if err != nil {
+		return rows, fmt.Errorf("agenda: %w", err)
+	}
+	return rows, nil
+}
+
 // Slot reads what was fanned out in the slot of an instant.
 func (d *Due) Slot(ctx context.Context, at time.Time) ([]FannedOut, error) {
 	slot := slotOf(at)
-	rows, err := d.tables.Query(ctx, tableDue, Span{Partition: slot})
-	if err != nil {
-		return nil, fmt.Errorf("state.Due: %w", err)
+	rows, unread := agenda(ctx, d.tables, slot)
+	if unread != nil && !version.Is(unread) {
+		return nil, fmt.Errorf("state.Due: %w", unread)
 	}
 	out := make([]FannedOut, len(rows))
 	for i, e := range rows {
@@ -51,7 +63,7 @@ func (d *Due) Slot(ctx context.Context, at time.Time) ([]FannedOut, error) {
 		booking, _ := e.Props["booking"].(string)
 		out[i] = FannedOut{organization, booking, slot, e.Row}
 	}
-	return out, nil
+	return out, unread
 }
 
 const sweptPartition = "swept"

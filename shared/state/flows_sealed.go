@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 // SealedSlot is the span of time that one slot of the agenda of sealed flows gathers.
@@ -31,15 +33,15 @@ func (s *Flows) remember(ctx context.Context, f Flow) error {
 // for 1,000 of them.
 func (s *Flows) Sealed(ctx context.Context, at time.Time) ([]SealedFlow, error) {
 	slot := sealedSlot(at)
-	rows, err := s.tables.Query(ctx, tableDue, Span{Partition: slot})
-	if err != nil {
-		return nil, fmt.Errorf("state.SealedFlows: %w", err)
+	rows, unread := agenda(ctx, s.tables, slot)
+	if unread != nil && !version.Is(unread) {
+		return nil, fmt.Errorf("state.SealedFlows: %w", unread)
 	}
 	out := make([]SealedFlow, len(rows))
 	for i, e := range rows {
 		out[i] = SealedFlow{e.Row, slot}
 	}
-	return out, nil
+	return out, unread
 }
 
 // Unseal destroys what a flow still keeps sealed, if it has ended by now, and takes it

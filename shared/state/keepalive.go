@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 // KeepAliveSlot is the span of time that one slot of the agenda of refreshes gathers.
@@ -39,9 +40,9 @@ func (d *Due) AddKeepAlive(ctx context.Context, at time.Time, organization strin
 // task twice, never none. One request for 1,000 of them.
 func (d *Due) KeepAlives(ctx context.Context, at time.Time) ([]KeepAlive, error) {
 	slot := keepAliveSlot(at)
-	rows, err := d.tables.Query(ctx, tableDue, Span{Partition: slot})
-	if err != nil {
-		return nil, fmt.Errorf("state.KeepAlives: %w", err)
+	rows, unread := agenda(ctx, d.tables, slot)
+	if unread != nil && !version.Is(unread) {
+		return nil, fmt.Errorf("state.KeepAlives: %w", unread)
 	}
 	out := make([]KeepAlive, len(rows))
 	for i, e := range rows {
@@ -54,7 +55,7 @@ func (d *Due) KeepAlives(ctx context.Context, at time.Time) ([]KeepAlive, error)
 		}
 		out[i] = KeepAlive{organization, lane, id, slot}
 	}
-	return out, nil
+	return out, unread
 }
 
 // KeepAliveDone takes a connection from its slot; one that is gone is as good. One request.

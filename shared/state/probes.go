@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 // ProbeSlot is the span of time that one slot of the agenda of re-checks gathers.
@@ -33,9 +34,9 @@ func (d *Due) AddProbe(ctx context.Context, at time.Time, organization string, l
 // Probes reads the re-checks in the slot of an instant.
 func (d *Due) Probes(ctx context.Context, at time.Time) ([]Probe, error) {
 	slot := probeSlot(at)
-	rows, err := d.tables.Query(ctx, tableDue, Span{Partition: slot})
-	if err != nil {
-		return nil, fmt.Errorf("state.Probes: %w", err)
+	rows, unread := agenda(ctx, d.tables, slot)
+	if unread != nil && !version.Is(unread) {
+		return nil, fmt.Errorf("state.Probes: %w", unread)
 	}
 	out := make([]Probe, len(rows))
 	for i, e := range rows {
@@ -46,7 +47,7 @@ func (d *Due) Probes(ctx context.Context, at time.Time) ([]Probe, error) {
 		organization, _ := e.Props["organization"].(string)
 		out[i] = Probe{organization, lane, slot}
 	}
-	return out, nil
+	return out, unread
 }
 
 // ProbeDone takes a lane from its slot.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 // Subscription is the row of a connection's subscription at Graph: what the receiver of a
@@ -177,9 +178,9 @@ func (d *Due) AddRenewal(ctx context.Context, r Renewal) error {
 
 // Renewals reads the connections in the slot of an instant. One request for 1,000 of them.
 func (d *Due) Renewals(ctx context.Context, at time.Time) ([]Renewal, error) {
-	rows, err := d.tables.Query(ctx, tableDue, Span{Partition: renewalSlot(at)})
-	if err != nil {
-		return nil, fmt.Errorf("state.Renewals: %w", err)
+	rows, unread := agenda(ctx, d.tables, renewalSlot(at))
+	if unread != nil && !version.Is(unread) {
+		return nil, fmt.Errorf("state.Renewals: %w", unread)
 	}
 	out := make([]Renewal, len(rows))
 	for i, e := range rows {
@@ -191,7 +192,7 @@ func (d *Due) Renewals(ctx context.Context, at time.Time) ([]Renewal, error) {
 		out[i].Organization, _ = e.Props["organization"].(string)
 		out[i].Session, _ = e.Props["session"].(string)
 	}
-	return out, nil
+	return out, unread
 }
 
 // RenewalsDone takes connections from the slots of their instants; those that are gone

@@ -8,6 +8,7 @@ import (
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -25,7 +26,7 @@ func (k *Keeper) End(ctx context.Context, c connection.Connection) error {
 	if err == nil {
 		err = x.end(ctx)
 	}
-	if refused := (*busError)(nil); errors.As(err, &refused) {
+	if refused := (*queue.Refused)(nil); errors.As(err, &refused) {
 		return err
 	}
 	if err != nil {

@@ -2,7 +2,6 @@ package subscribe
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -66,12 +65,7 @@ func (r *Receiver) Receive(ctx context.Context, body []byte) (Received, error) {
 	if len(tasks) == 0 {
 		return counts, nil
 	}
-	if trace := queue.Trace(ctx); trace != "" {
-		for i := range tasks {
-			tasks[i].Properties[queue.TraceProperty] = trace
-		}
-	}
-	if err := r.bus.Send(ctx, queue.MailboxTasks, tasks...); err != nil {
+	if err := r.bus.Send(ctx, queue.MailboxTasks, queue.Traced(ctx, tasks)...); err != nil {
 		return counts, fmt.Errorf("subscribe.Receive: %w", err)
 	}
 	counts.Tasks = len(tasks)
@@ -81,7 +75,7 @@ func (r *Receiver) Receive(ctx context.Context, body []byte) (Received, error) {
 // merged is the task of a notification that came in a bucket. The organisation is not
 // known yet, nor for certain the session of the mailbox: who takes the task finds both.
 func merged(n notification, connection key.Key, at time.Time) queue.Message {
-	t := task{V: 1, Op: downsync.Op, Connection: connection.String(), Cause: downsync.CauseNotified}
+	t := queue.Task{Op: downsync.Op, Connection: connection.String(), Cause: downsync.CauseNotified}
 	kind, parts := "notified", []string{t.Connection, strconv.FormatInt(at.Unix(), 10)}
 	switch n.Lifecycle {
 	case missed:
@@ -97,28 +91,11 @@ func merged(n notification, connection key.Key, at time.Time) queue.Message {
 	if id := n.objectID(); id != "" {
 		session = key.Of("mailbox", strings.ToLower(n.Tenant), id).String()
 	}
-	m := t.message(session, time.Time{})
+	m := t.Message(session, time.Time{})
 	m.ID = key.Of(kind, parts...).String()
 	m.Properties = map[string]any{subscriptionProperty: strings.ToLower(n.Subscription)}
 	if t.Op == downsync.Op {
 		m.ScheduledFor = at.Add(2 * bucket)
 	}
 	return m
-}
-
-// task is the body of a message of mailbox-tasks (wire.md, Internal messages).
-type task struct {
-	V            int    `json:"v"`
-	Op           string `json:"op"`
-	Organization string `json:"organization,omitempty"`
-	Connection   string `json:"connection,omitempty"`
-	Cause        string `json:"cause,omitempty"`
-}
-
-func (t task) message(session string, at time.Time) queue.Message {
-	body, err := json.Marshal(t)
-	if err != nil {
-		panic(err) // strings always encode
-	}
-	return queue.Message{ID: key.Random(), SessionID: session, ContentType: "application/json", Body: body, ScheduledFor: at}
 }

@@ -64,7 +64,7 @@ func (k *Keeper) Renewals(ctx context.Context) error {
 
 // renewal is the task of a connection that is due.
 func renewal(r state.Renewal, now time.Time) queue.Message {
-	m := task{V: 1, Op: OpRenew, Organization: r.Organization, Connection: r.Connection.String(), Cause: CauseDue}.message(r.Session, time.Time{})
+	m := queue.Task{Op: OpRenew, Organization: r.Organization, Connection: r.Connection.String(), Cause: CauseDue}.Message(r.Session, time.Time{})
 	m.ID = key.Of("renewal", r.Connection.String(), r.At.Format(time.RFC3339), now.Truncate(state.RenewalSlot).Format(time.RFC3339)).String()
 	m.Properties = map[string]any{slotProperty: r.At.Unix()}
 	return m

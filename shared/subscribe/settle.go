@@ -20,7 +20,7 @@ func same(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
 
 // message is a task about a row's connection.
 func (k *Keeper) message(row state.Subscription, op, cause string, at time.Time) queue.Message {
-	return task{V: 1, Op: op, Organization: row.Organization, Connection: row.Connection.String(), Cause: cause}.message(row.Session, at)
+	return queue.Task{Op: op, Organization: row.Organization, Connection: row.Connection.String(), Cause: cause}.Message(row.Session, at)
 }
 
 // matter is a connection's subscription while a task looks at it.
@@ -35,10 +35,10 @@ type matter struct {
 }
 
 // settle makes a connection's subscription what it should be.
-func (k *Keeper) settle(ctx context.Context, t task, id key.Key, m queue.Message) error {
+func (k *Keeper) settle(ctx context.Context, t queue.Task, id key.Key, m queue.Message) error {
 	x := &matter{Keeper: k, cause: t.Cause}
-	x.told, _ = m.Properties[subscriptionProperty].(string)
-	if slot := number(m, slotProperty); slot > 0 {
+	x.told = m.Text(subscriptionProperty)
+	if slot := m.Number(slotProperty); slot > 0 {
 		x.slot = time.Unix(slot, 0).UTC()
 	}
 	var readable bool
@@ -230,8 +230,8 @@ func (x *matter) failed(ctx context.Context, failure *graph.Error) error {
 	switch {
 	case failure.Forbidden():
 		x.log.WarnContext(ctx, "a subscription is not allowed", "connection", x.row.Connection.String(), "code", failure.Code)
-		probe := task{V: 1, Op: "probe", Organization: x.row.Organization, Connection: x.row.Connection.String(), Cause: "subscription"}
-		return errors.Join(x.schedule(ctx, x.now().Add(refusedFor)), x.send(ctx, probe.message(x.row.Session, time.Time{})))
+		probe := queue.Task{Op: "probe", Organization: x.row.Organization, Connection: x.row.Connection.String(), Cause: "subscription"}
+		return errors.Join(x.schedule(ctx, x.now().Add(refusedFor)), x.send(ctx, probe.Message(x.row.Session, time.Time{})))
 	case failure.Kind == graph.Unauthorised || failure.Kind == graph.Unreachable:
 		return x.failures.ConnectionFailed(ctx, x.c, failure)
 	case failure.Kind == graph.Invalid:

@@ -83,7 +83,7 @@ func (k *Keeper) share(ctx context.Context, row state.Subscription, cause string
 func (x *matter) tellSharers(ctx context.Context) error {
 	var messages []queue.Message
 	for _, other := range x.row.Sharers {
-		messages = append(messages, task{V: 1, Op: OpSubscribe, Organization: other.Organization, Connection: other.Connection, Cause: CauseOwner}.message(x.row.Session, x.now().Add(time.Minute)))
+		messages = append(messages, queue.Task{Op: OpSubscribe, Organization: other.Organization, Connection: other.Connection, Cause: CauseOwner}.Message(x.row.Session, x.now().Add(time.Minute)))
 	}
 	return x.send(ctx, messages...)
 }

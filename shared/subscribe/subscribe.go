@@ -70,6 +70,7 @@ import (
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 // Operations of a task.
@@ -121,7 +122,8 @@ type Failures interface {
 
 // Syncer reads a connection's calendars.
 type Syncer interface {
-	// Task takes a message whose op is downsync.Op. An error means that the bus refused.
+	// Task takes a message whose op is downsync.Op. An error means that the bus refused,
+	// or that another build has to take the message (queue.Unread).
 	Task(ctx context.Context, m queue.Message) error
 }
 
@@ -144,6 +146,8 @@ type Options struct {
 	// Jitter returns numbers from 0 to 1.
 	Jitter func() float64
 	Log    *slog.Logger
+	// Version is of the messages that are read; 0 means that of this build.
+	Version version.Version
 }
 
 // Keeper is safe for concurrent use and keeps nothing between calls.
@@ -158,10 +162,11 @@ type Keeper struct {
 	failures   Failures
 	keys       *link.Keys
 
-	notify string // where Graph sends notifications
-	now    func() time.Time
-	jitter func() float64
-	log    *slog.Logger
+	notify  string // where Graph sends notifications
+	now     func() time.Time
+	jitter  func() float64
+	log     *slog.Logger
+	version version.Version
 }
 
 var _ downsync.Watch = (*Keeper)(nil)
@@ -174,7 +179,7 @@ func New(fx Effects, o *Options) *Keeper {
 	k := &Keeper{
 		rows: state.NewSubscriptions(fx.Tables), connections: state.NewConnections(fx.Tables), due: state.NewDue(fx.Tables),
 		bus: fx.Bus, subscriber: fx.Subscriber, orgs: fx.Organizations, failures: fx.Failures, keys: fx.Keys,
-		notify: strings.TrimSuffix(o.PublicURL, "/") + Path, now: o.Now, jitter: o.Jitter, log: o.Log,
+		notify: strings.TrimSuffix(o.PublicURL, "/") + Path, now: o.Now, jitter: o.Jitter, log: o.Log, version: o.Version.Or(),
 	}
 	if k.now == nil {
 		k.now = time.Now
@@ -191,10 +196,10 @@ func New(fx Effects, o *Options) *Keeper {
 // Message is the task that makes a connection's subscription what it should be, visible
 // at an instant; zero is at once.
 func Message(c connection.Connection, cause string, at time.Time) queue.Message {
-	return task{V: 1, Op: OpSubscribe, Organization: c.Organization, Connection: c.ID.String(), Cause: cause}.message(downsync.Session(c), at)
+	return queue.Task{Op: OpSubscribe, Organization: c.Organization, Connection: c.ID.String(), Cause: cause}.Message(downsync.Session(c), at)
 }
 
 // AllMessage is the task that does so for all connections of an organisation.
 func AllMessage(organization, cause string, at time.Time) queue.Message {
-	return task{V: 1, Op: OpSubscribe, Organization: organization, Cause: cause}.message(key.Organization(organization).String(), at)
+	return queue.Task{Op: OpSubscribe, Organization: organization, Cause: cause}.Message(key.Organization(organization).String(), at)
 }

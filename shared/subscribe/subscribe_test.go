@@ -350,11 +350,13 @@ func TestARefusalOfTheBusIsAnError(t *testing.T) {
 	}
 }
 
-func TestTasksThatNobodyUnderstandsAreDropped(t *testing.T) {
+func TestTasksThatNobodyUnderstandsAreHandedBackAndThoseOfNobodyEnd(t *testing.T) {
 	r := newRig(t)
-	for _, body := range []string{``, `{`, `{"op":"subscribe"}`, `{"op":"renew","connection":"x"}`, `{"op":"sync","connection":"` + key.Of("a").String() + `"}`,
-		`{"op":"subscribe","organization":"nobody","connection":"` + key.Of("a").String() + `"}`} {
-		if err := r.keeper.Task(t.Context(), queue.Message{ID: "m", SessionID: "s", Body: []byte(body)}, r); err != nil {
+	for body, unread := range map[string]bool{``: true, `{`: true, `{"op":"subscribe"}`: true, `{"op":"renew","connection":"x"}`: true,
+		`{"v":2,"op":"subscribe","organization":"acme"}`:                                         true,
+		`{"op":"sync","connection":"` + key.Of("a").String() + `"}`:                              false,
+		`{"op":"subscribe","organization":"nobody","connection":"` + key.Of("a").String() + `"}`: false} {
+		if err := r.keeper.Task(t.Context(), queue.Message{ID: "m", SessionID: "s", Body: []byte(body)}, r); queue.Unread(err) != unread || !unread && err != nil {
 			t.Errorf("%s: %v", body, err)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
@@ -18,64 +17,23 @@ import (
 
 // Properties of a task's messages.
 const (
-	attemptProperty = "attempt"
-	afterProperty   = "after" // after which of an organisation's connections a task goes on
-	slotProperty    = "slot"  // the agenda's slot that ordered it, in Unix seconds
+	afterProperty = "after" // after which of an organisation's connections a task goes on
+	slotProperty  = "slot"  // the agenda's slot that ordered it, in Unix seconds
 )
 
 // Properties are those of a task's messages that say what it is about.
 func Properties() []string { return []string{subscriptionProperty, slotProperty} }
 
-// busError is a refusal of the bus: the one failure that only a redelivery heals.
-type busError struct{ err error }
-
-func (e *busError) Error() string { return "bus: " + e.err.Error() }
-func (e *busError) Unwrap() error { return e.err }
-
-// send sends, also when the invocation's own time is up: what was decided must not be
-// forgotten for want of a second.
+// send sends in the trace of the work, also when the invocation's own time is up. Its
+// error is a *queue.Refused.
 func (k *Keeper) send(ctx context.Context, messages ...queue.Message) error {
-	if len(messages) == 0 {
-		return nil
-	}
-	if trace := queue.Trace(ctx); trace != "" {
-		for i := range messages {
-			messages[i].Properties = with(messages[i].Properties, queue.TraceProperty, trace)
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := k.bus.Send(ctx, queue.MailboxTasks, messages...); err != nil {
-		return &busError{fmt.Errorf("send to %s: %w", queue.MailboxTasks, err)}
-	}
-	return nil
-}
-
-func with(properties map[string]any, name string, value any) map[string]any {
-	p := maps.Clone(properties)
-	if p == nil {
-		p = map[string]any{}
-	}
-	p[name] = value
-	return p
-}
-
-func number(m queue.Message, name string) int64 {
-	switch v := m.Properties[name].(type) {
-	case int64:
-		return v
-	case int32:
-		return int64(v)
-	case float64:
-		return int64(v)
-	}
-	return 0
+	return queue.Send(ctx, k.bus, queue.MailboxTasks, messages...)
 }
 
 // Takes reports whether a message of mailbox-tasks is one for Task: those about
 // subscriptions, and those of notifications that do not know their organisation yet.
 func Takes(m queue.Message) bool {
-	var t task
+	var t queue.Task
 	if json.Unmarshal(m.Body, &t) != nil {
 		return false
 	}
@@ -84,21 +42,20 @@ func Takes(m queue.Message) bool {
 
 // Task takes a message that Takes names. Whatever fails but the bus ends with the same
 // task, later, and success; after a few times the agenda tries again. An error means that
-// the bus refused. The syncer reads the calendars that were notified of, in this very
-// invocation where it is in their session.
+// the bus refused, or that another build has to take the message (queue.Unread). The
+// syncer reads the calendars that were notified of, in this very invocation where it is in
+// their session.
 func (k *Keeper) Task(ctx context.Context, m queue.Message, syncer Syncer) error {
-	var t task
-	if err := json.Unmarshal(m.Body, &t); err != nil {
-		k.log.ErrorContext(ctx, "task dropped: not JSON", "message", m.ID)
-		return nil
+	t, err := queue.ReadTask(m, k.version)
+	if err != nil {
+		return err
 	}
 	id, err := key.Parse(t.Connection)
 	switch {
 	case t.Connection == "" && t.Organization != "":
 		err = k.all(ctx, t, m)
 	case err != nil:
-		k.log.ErrorContext(ctx, "task dropped: no connection", "message", m.ID, "op", t.Op)
-		return nil
+		return &queue.Malformed{Why: "no connection"}
 	case t.Organization == "":
 		err = k.notified(ctx, t, id, m, syncer)
 	default:
@@ -107,14 +64,15 @@ func (k *Keeper) Task(ctx context.Context, m queue.Message, syncer Syncer) error
 	return k.again(ctx, m, err)
 }
 
-// again ends a task that failed: a refusal of the bus is returned; after anything else
-// the task comes again, later, until the agenda takes over.
+// again ends a task that failed: a refusal of the bus is returned, and what another build
+// has to take; after anything else the task comes again, later, until the agenda takes
+// over.
 func (k *Keeper) again(ctx context.Context, m queue.Message, err error) error {
-	var refused *busError
-	if err == nil || errors.As(err, &refused) {
+	var refused *queue.Refused
+	if err == nil || errors.As(err, &refused) || queue.Unread(err) {
 		return err
 	}
-	attempt := number(m, attemptProperty) + 1
+	attempt := m.Number(queue.AttemptProperty) + 1
 	k.log.WarnContext(ctx, "postponed", "queue", queue.MailboxTasks, "attempt", attempt, "error", err)
 	if attempt > maxAttempts {
 		return nil
@@ -123,21 +81,14 @@ func (k *Keeper) again(ctx context.Context, m queue.Message, err error) error {
 	if failure := (*graph.Error)(nil); errors.As(err, &failure) && failure.RetryAfter > wait {
 		wait = failure.RetryAfter
 	}
-	next := m
-	base, _ := m.Properties["base"].(string)
-	if base == "" {
-		base = fmt.Sprintf("%.100s", m.ID)
-	}
-	next.ID = fmt.Sprintf("%s.%d", base, attempt)
-	next.ScheduledFor = k.now().Add(wait + time.Duration(k.jitter()*0.2*float64(wait)))
-	next.Properties = with(with(m.Properties, attemptProperty, attempt), "base", base)
-	return k.send(ctx, next)
+	at := k.now().Add(wait + time.Duration(k.jitter()*0.2*float64(wait)))
+	return k.send(ctx, m.Again(at, map[string]any{queue.AttemptProperty: attempt}))
 }
 
 // all orders a look at each of an organisation's connections, and that their calendars
 // are read, a page at a time.
-func (k *Keeper) all(ctx context.Context, t task, m queue.Message) error {
-	after, _ := m.Properties[afterProperty].(string)
+func (k *Keeper) all(ctx context.Context, t queue.Task, m queue.Message) error {
+	after := m.Text(afterProperty)
 	rows, next, err := k.connections.List(ctx, t.Organization, after, pageSize)
 	if err != nil {
 		return err
@@ -152,19 +103,19 @@ func (k *Keeper) all(ctx context.Context, t task, m queue.Message) error {
 		}
 	}
 	if next != "" {
-		rest := t.message(m.SessionID, now.Add(time.Duration(len(rows))*pace))
+		rest := t.Message(m.SessionID, now.Add(time.Duration(len(rows))*pace))
 		rest.Properties = map[string]any{afterProperty: next}
 		messages = append(messages, rest)
 	}
 	return k.send(ctx, messages...)
 }
 
-// pace is how far apart tasks are that one task orders: fifty a second.
+// pace is how far apart queue.Tasks are that one task orders: fifty a second.
 const pace = 20 * time.Millisecond
 
 // notified takes what a notification caused: its subscription is checked against the row,
 // and the calendars are read, in the session of their mailbox.
-func (k *Keeper) notified(ctx context.Context, t task, id key.Key, m queue.Message, syncer Syncer) error {
+func (k *Keeper) notified(ctx context.Context, t queue.Task, id key.Key, m queue.Message, syncer Syncer) error {
 	row, err := k.rows.Get(ctx, id)
 	if errors.Is(err, state.ErrNotFound) {
 		k.log.InfoContext(ctx, "notification dropped: its connection is gone", "connection", id.String())
@@ -174,7 +125,7 @@ func (k *Keeper) notified(ctx context.Context, t task, id key.Key, m queue.Messa
 		return err
 	}
 	t.Organization = row.Organization
-	subscription, _ := m.Properties[subscriptionProperty].(string)
+	subscription := m.Text(subscriptionProperty)
 	if t.Op != downsync.Op {
 		return k.send(ctx, forwarded(t, m, row.Session))
 	}
@@ -212,8 +163,8 @@ func (k *Keeper) notified(ctx context.Context, t task, id key.Key, m queue.Messa
 
 // forwarded is a task of a notification that knows its organisation and session. It has
 // the same id however often it is forwarded.
-func forwarded(t task, m queue.Message, session string) queue.Message {
-	next := t.message(session, time.Time{})
+func forwarded(t queue.Task, m queue.Message, session string) queue.Message {
+	next := t.Message(session, time.Time{})
 	next.ID = fmt.Sprintf("%.100s.s", m.ID)
 	if subscription, ok := m.Properties[subscriptionProperty]; ok && t.Op != downsync.Op {
 		next.Properties = map[string]any{subscriptionProperty: subscription}

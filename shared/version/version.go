@@ -25,7 +25,10 @@
 // calbridge.booking.v1, is their version, and another type is rejected with the reason.
 package version
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // A Version numbers the formats of rows and messages, from 1.
 type Version int32
@@ -45,6 +48,12 @@ type Error struct {
 
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s is of version %d, and this build reads %d and the one before", e.What, e.Written, e.Own)
+}
+
+// Is reports whether an error says that another build's work was met.
+func Is(err error) bool {
+	var e *Error
+	return errors.As(err, &e)
 }
 
 // Reads reports whether a build of version v reads what was written in another: its own,
