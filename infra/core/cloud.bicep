@@ -25,7 +25,7 @@ func authority(loginEndpoint string) string =>
 
 @export()
 @description('The private DNS zones by service. Service Bus and Key Vault have names that environment() does not know: the first shares its domain with SQL, the second differs by one word.')
-func privateZones(storage string, keyVault string, sql string) object => {
+func privateZones(storage string, keyVault string, sql string) { blob: string, table: string, vault: string, namespace: string } => {
   blob: 'privatelink.blob.${storage}'
   table: 'privatelink.table.${storage}'
   vault: 'privatelink${replace(keyVault, '.vault.', '.vaultcore.')}'
