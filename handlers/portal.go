@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -30,8 +31,8 @@ type Pages interface {
 	Failure(r *http.Request, cause error) portal.Answer
 }
 
-// page is one function that answers browsers: with pages, never with problem documents
-// (identity.md section 5). Its path may have up to parameters further segments.
+// page is one function that answers browsers: with pages (identity.md section 5). Only who asks
+// for JSON, and for no HTML, is told of trouble by a problem document. Its path may have up to parameters further segments.
 type page struct {
 	function, path string
 	methods        []string
@@ -97,7 +98,7 @@ func matchPage(pages []page, method, path string) (page, [3]string, bool) {
 // servePage answers a browser.
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request, id string, p page, parameters [3]string) {
 	log := s.opts.Logger.With("invocation", id, "function", p.function)
-	defer s.recoverPage(w, r, log)
+	defer s.recoverPage(w, r, id, log)
 	ctx, cancel := context.WithTimeout(r.Context(), Deadline)
 	defer cancel()
 	a := p.serve(queue.WithTrace(ctx, traceParent(r.Header)), r, parameters)
@@ -106,11 +107,11 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, id string, p 
 	} else {
 		log.Debug("page done", "status", a.Status)
 	}
-	writePage(w, r, a)
+	writePage(w, r, id, a)
 }
 
 // recoverPage is recover with a page as its answer.
-func (s *Server) recoverPage(w http.ResponseWriter, r *http.Request, log *slog.Logger) {
+func (s *Server) recoverPage(w http.ResponseWriter, r *http.Request, id string, log *slog.Logger) {
 	v := recover()
 	if v == nil {
 		return
@@ -121,11 +122,15 @@ func (s *Server) recoverPage(w http.ResponseWriter, r *http.Request, log *slog.L
 	}
 	log.Error("panic", "panic", what, "stack", string(debug.Stack()))
 	if s.deps.Pages != nil {
-		writePage(w, r, s.deps.Pages.Failure(r, fmt.Errorf("panic: %s", what)))
+		writePage(w, r, id, s.deps.Pages.Failure(r, fmt.Errorf("panic: %s", what)))
 	}
 }
 
-func writePage(w http.ResponseWriter, r *http.Request, a portal.Answer) {
+// writePage sends a page. What is a document instead has the form that those of the API have.
+func writePage(w http.ResponseWriter, r *http.Request, id string, a portal.Answer) {
+	if a.Document != nil {
+		a.Body = documentOf(id, a)
+	}
 	for name, values := range a.Header {
 		w.Header()[name] = values
 	}
@@ -134,4 +139,17 @@ func writePage(w http.ResponseWriter, r *http.Request, a portal.Answer) {
 	}
 	w.WriteHeader(a.Status)
 	_, _ = w.Write(a.Body) // nobody is told when the browser is gone
+}
+
+// documentOf is the problem document of a page's trouble.
+func documentOf(id string, a portal.Answer) []byte {
+	d := document{Type: "about:blank", Title: http.StatusText(a.Status), Status: a.Status, Detail: a.Document.Detail, Instance: id}
+	if kind, known := kinds[code(a.Document.Code)]; known {
+		d.Type, d.Title = "urn:calbridge:problem:"+a.Document.Code, kind.title
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		panic(err) // of our own types
+	}
+	return text
 }

@@ -127,3 +127,23 @@ func TestWhatFailedBehindAPageIsLoggedWithoutItsPathAndQuery(t *testing.T) {
 		t.Error(log.String())
 	}
 }
+
+// A program that asks for JSON gets the documents of the API: its codes and no others, and
+// the invocation by which the log is searched.
+func TestTroubleOnAPageIsADocumentOfTheAPIForPrograms(t *testing.T) {
+	for name, want := range map[string]string{
+		"not-found": `{"type":"urn:calbridge:problem:not-found","title":"Not found.","status":404,"detail":"Nothing and nobody.","instance":"11111111-2222-4333-8444-555555555555"}`,
+		"":          `{"type":"about:blank","title":"Forbidden","status":403,"detail":"Nothing and nobody.","instance":"11111111-2222-4333-8444-555555555555"}`,
+	} {
+		status := map[string]int{"not-found": 404, "": 403}[name]
+		stub := &stubPages{answer: portal.Answer{Status: status, Header: http.Header{"Content-Type": {"application/problem+json"}},
+			Document: &portal.Document{Code: name, Detail: "Nothing and nobody."}}}
+		r := httptest.NewRequest(http.MethodGet, "/api/portal/setup/x", nil)
+		r.Header.Set("X-Azure-Functions-Invocationid", "11111111-2222-4333-8444-555555555555")
+		w := httptest.NewRecorder()
+		pageServer(stub, &bytes.Buffer{}).ServeHTTP(w, r)
+		if got := w.Body.String(); w.Code != status || got != want || w.Header().Get("Content-Length") != fmt.Sprint(len(got)) {
+			t.Errorf("%d %v\n%s\n%s", w.Code, w.Header(), got, want)
+		}
+	}
+}

@@ -11,8 +11,19 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	// Document is what a program gets that asked for JSON and met with trouble, in place
+	// of Body; nil for a page.
+	Document *Document
 	// Cause is why it failed, for the log; never shown. nil where nothing of ours did.
 	Cause error
+}
+
+// Document is what a problem document (RFC 9457) says beside status and invocation.
+type Document struct {
+	// Code is one of those that the API has (wire.md); "" where none of them is meant, and
+	// the status is all there is to say.
+	Code   string
+	Detail string // a sentence, in the reader's language
 }
 
 // unlessPassing is instead, but for an answer that another try may change.

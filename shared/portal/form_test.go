@@ -119,9 +119,22 @@ func TestErrorsAreDocumentsForProgramsAndPagesForPeople(t *testing.T) {
 	r := mustRequest(t, "/api/portal/setup/x")
 	r.Header.Set("Accept", "application/json")
 	a := s.serve(r)
-	if a.Header.Get("Content-Type") != "application/problem+json" || !bytes.Contains(a.Body, []byte(`"urn:calbridge:problem:no-session"`)) {
-		t.Errorf("%s %s", a.Header, a.Body)
+	// No code of the API says that there is no session: the status alone does.
+	if d := a.Document; a.Status != 403 || a.Header.Get("Content-Type") != "application/problem+json" || a.Body != nil || d == nil || d.Code != "" || !strings.HasSuffix(d.Detail, ".") {
+		t.Errorf("%d %s %+v", a.Status, a.Header, a.Document)
 	}
+	r = mustRequest(t, "/api/portal/nowhere")
+	r.Header.Set("Accept", "application/json")
+	if d := s.serve(r).Document; d == nil || d.Code != "not-found" {
+		t.Errorf("%+v", d)
+	}
+	s.failing = http.ErrServerClosed
+	r = mustRequest(t, strings.TrimPrefix(s.link(state.OrgAdmin, nil).URL, "https://calendar.example.com"))
+	r.Header.Set("Accept", "application/problem+json")
+	if a := s.serve(r); a.Document == nil || a.Document.Code != "unavailable" || a.Header.Get("Retry-After") == "" {
+		t.Errorf("%+v", a)
+	}
+	s.failing = nil
 	s.browser().get("/api/portal/nowhere").is(404, "There is nothing here")
 	s.browser().get("/api/portal").is(404, "There is nothing here")
 }

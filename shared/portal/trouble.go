@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 )
@@ -65,15 +64,18 @@ func (t trouble) status() int {
 // where the caller asked for JSON. The texts may name the organisation, the product
 // and what pairs (name, value, …) give.
 func (v *visit) trouble(t trouble, pairs ...string) Answer {
-	if accept := v.request.Header.Get("Accept"); strings.Contains(accept, "json") && !strings.Contains(accept, "text/html") {
-		return v.problem(t)
-	}
 	key := "trouble." + string(t)
 	m := message{Title: key + ".title", What: key + ".what", Next: key + ".next", Pairs: pairs, Bad: true}
 	if t == getOnly || t == postOnly {
 		m.Link, m.LinkText = v.portal.path(v.name, v.id), "trouble.to-page"
 	}
-	a := v.page(t.status(), "trouble", m)
+	var a Answer
+	if accept := v.request.Header.Get("Accept"); strings.Contains(accept, "json") && !strings.Contains(accept, "text/html") {
+		a = v.with(Answer{Status: t.status(), Header: v.portal.headers("application/problem+json"),
+			Document: &Document{codes[t.status()], v.lang.text(m.What, v.words(pairs))}})
+	} else {
+		a = v.page(t.status(), "trouble", m)
+	}
 	if method, ok := allowed[t]; ok {
 		a.Header.Set("Allow", method)
 	}
@@ -88,13 +90,13 @@ func (v *visit) broken(err error) Answer {
 	return a
 }
 
-func (v *visit) problem(t trouble) Answer {
-	title := v.lang.text("trouble."+string(t)+".title", v.words(nil))
-	body, err := json.Marshal(map[string]any{"type": "urn:calbridge:problem:" + string(t), "title": title, "status": t.status()})
-	if err != nil {
-		panic(err) // strings and a number
-	}
-	return v.with(Answer{Status: t.status(), Header: v.portal.headers("application/problem+json"), Body: body})
+// codes are those of the API that say what a status of trouble means; the others
+// (403, 405, 410) have none.
+var codes = map[int]string{
+	http.StatusBadRequest:            "invalid",
+	http.StatusNotFound:              "not-found",
+	http.StatusRequestEntityTooLarge: "too-large",
+	http.StatusServiceUnavailable:    "unavailable",
 }
 
 // message is a page of texts only: keys of a title, what happened, and the next step.
