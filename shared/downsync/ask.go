@@ -84,17 +84,17 @@ func (x *round) answered(ctx context.Context, record, id, event string, item gra
 
 // bearable is nil for an error that is no reason to stop the round for: of one event
 // that cannot be read for any reason, it is only not known that it is gone.
-func (x *round) bearable(err error) error {
+func (r *reading) bearable(err error) error {
 	var failure *graph.Error
 	switch {
 	case err == nil:
 		return nil
 	case !errors.As(err, &failure):
 		return err
-	case failure.Kind == graph.Throttled, failure.Kind == graph.Unauthorised && !failure.Forbidden(), failure.Kind == graph.Transient && x.m.Number(queue.AttemptProperty) < patience:
+	case failure.Kind == graph.Throttled, failure.Kind == graph.Unauthorised && !failure.Forbidden(), failure.Kind == graph.Transient && r.m.Number(queue.AttemptProperty) < patience:
 		return err
 	}
-	x.log.Warn("an appointment that was not shown cannot be read", "connection", x.c.ID, "error", failure)
+	r.log.Warn("an appointment that was not shown cannot be read", "connection", r.c.ID, "error", failure)
 	return nil
 }
 

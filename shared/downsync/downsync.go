@@ -132,6 +132,14 @@ type Inventory interface {
 	// Events are the ids of the events of ours that a mailbox is known to hold and that
 	// end within a span.
 	Events(ctx context.Context, lane key.Key, mailbox string, from, to time.Time) ([]string, error)
+	// Written are the events of ours in a mailbox that were written since an instant.
+	Written(ctx context.Context, lane key.Key, mailbox string, since time.Time) ([]Written, error)
+}
+
+// Written is an event of ours as it was last written.
+type Written struct {
+	ID, ChangeKey string
+	Ends          time.Time // UTC
 }
 
 // Restorer is what an Ours may be as well: then events of ours that are gone together with

@@ -37,12 +37,13 @@ type memory struct {
 	gone     map[mark]bool   // what was asked for and is not there
 	masters  map[string]bool // series that were shown
 	removed  map[string]bool // ids that were told to be removed
+	unread   map[string]bool // ids of what could not be asked for
 	doubt    []string        // what a reading before this one may have told
 	overflow bool
 }
 
 func remember(r *state.Round) *memory {
-	m := &memory{seen: map[mark]uint32{}, gone: map[mark]bool{}, masters: map[string]bool{}, removed: map[string]bool{}, doubt: r.Doubt, overflow: r.Overflow}
+	m := &memory{seen: map[mark]uint32{}, gone: map[mark]bool{}, masters: map[string]bool{}, removed: map[string]bool{}, unread: map[string]bool{}, doubt: r.Doubt, overflow: r.Overflow}
 	for b := range slices.Chunk(r.Seen, 12) {
 		if len(b) == 12 {
 			m.seen[mark(b[:8])] = binary.BigEndian.Uint32(b[8:])
@@ -59,6 +60,9 @@ func remember(r *state.Round) *memory {
 	for _, id := range r.Removed {
 		m.removed[id] = true
 	}
+	for _, id := range r.Unread {
+		m.unread[id] = true
+	}
 	return m
 }
 
@@ -72,6 +76,7 @@ func (m *memory) save(r *state.Round) {
 		r.Gone = append(r.Gone, id[:]...)
 	}
 	r.Masters, r.Removed = slices.Sorted(maps.Keys(m.masters)), slices.Sorted(maps.Keys(m.removed))
+	r.Unread = slices.Sorted(maps.Keys(m.unread))
 	r.Overflow, r.Doubt = m.overflow, m.doubt
 }
 

@@ -31,8 +31,12 @@ func (x *round) page(ctx context.Context, items []graph.Item) (fresh int, err er
 		if i.Removed && !x.removed[i.ID] || !i.Removed && x.see(i.ID, i.ChangeKey) {
 			fresh++
 		}
+		known := x.knows(i)
 		if err := x.item(ctx, i); err != nil {
 			return 0, err
+		}
+		if !known {
+			x.shown(i)
 		}
 	}
 	return fresh, nil
@@ -215,6 +219,9 @@ func (x *round) fateOf(ctx context.Context, i graph.Item) (Fate, error) {
 	fate, err := x.ours.Changed(ctx, x.org.ID, x.lane, x.as, x.c.Mailbox, i)
 	if err == nil && fate == Handled {
 		x.count()
+	}
+	if err == nil && fate != Foreign {
+		x.mine[i.ID] = true
 	}
 	return fate, err
 }

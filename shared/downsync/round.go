@@ -33,6 +33,7 @@ type round struct {
 	*memory
 	book   *book
 	series map[string]*series // of this slice; nil for one that is not there
+	mine   map[string]bool    // ids of events of ours that this slice has met
 	events []outbound.Event   // to be published before the book is saved
 }
 
@@ -53,7 +54,7 @@ func (x *round) blind() bool { return basic(x.c) || x.shared }
 
 // calendar reads one calendar; more says that the slice ended before it was through.
 func (r *reading) calendar(ctx context.Context, of connection.Calendar) (more bool, err error) {
-	x := &round{reading: r, id: of.ID, shared: of.Shared, written: of.Default, key: state.CalendarKey(r.c.ID, of.ID), series: map[string]*series{}}
+	x := &round{reading: r, id: of.ID, shared: of.Shared, written: of.Default, key: state.CalendarKey(r.c.ID, of.ID), series: map[string]*series{}, mine: map[string]bool{}}
 	x.book = newBook(r.appointments, x.key)
 	x.book.whole = r.onlyOurs() // then there is nothing to know
 	if x.cursor, err = r.cursors.Get(ctx, x.key); err != nil {
@@ -94,7 +95,7 @@ func (x *round) open() {
 		}
 		x.anew()
 	case x.cursor.Round == nil:
-		x.cursor.Round = &state.Round{Next: x.cursor.Link}
+		x.cursor.Round = &state.Round{Next: x.cursor.Link, Removed: x.unanswered()}
 		x.memory = remember(x.cursor.Round)
 	default:
 		x.memory = remember(x.cursor.Round)
@@ -110,7 +111,7 @@ func (x *round) anew() {
 	}
 	x.cursor.Link = ""
 	x.cursor.From, x.cursor.To, x.cursor.Roll = w.From, w.To, w.Roll
-	x.cursor.Round = &state.Round{Full: true}
+	x.cursor.Round = &state.Round{Full: true, Removed: x.unanswered()}
 	x.memory = remember(x.cursor.Round)
 }
 
@@ -207,7 +208,6 @@ func (x *round) take(ctx context.Context, page graph.DeltaPage) error {
 	}
 	round.Pages++
 	x.progress.Pages++
-	x.items += len(page.Items)
 	if page.Next != "" && endless(round, page, fresh) {
 		return errBroken{causeLoop}
 	}
@@ -299,6 +299,7 @@ func (x *round) calendarGone(ctx context.Context) error {
 
 // finish ends the round: the next one begins where it ended.
 func (x *round) finish(ctx context.Context) (err error) {
+	x.cursor.Unread = x.stillUnread()
 	x.cursor.Link, x.cursor.Round, x.cursor.Failures, x.cursor.Thinned = x.cursor.Round.Delta, nil, 0, 0
 	x.cursor.ETag, err = x.cursors.Put(ctx, x.key, x.cursor)
 	return err

@@ -232,6 +232,11 @@ func (r *reading) end(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.cause == CauseAgain && r.items == 0 {
+		if err := r.fleeting(ctx); err != nil {
+			return err
+		}
+	}
 	if r.cause == CauseNotified && r.items == 0 {
 		again := message(r.org.ID, r.c.ID, r.m.SessionID, CauseAgain, r.now().Add(againAfter))
 		if err := r.send(ctx, queue.MailboxTasks, again); err != nil {

@@ -53,6 +53,22 @@ func (e *Engine) Events(ctx context.Context, lane key.Key, mailbox string, from,
 	return out, nil
 }
 
+// Written are the events of ours in a mailbox that were written since an instant
+// (downsync.Inventory). It reads the lane's history, too.
+func (e *Engine) Written(ctx context.Context, lane key.Key, mailbox string, since time.Time) ([]downsync.Written, error) {
+	rows, err := e.lanes.Deliveries(ctx, lane, since)
+	if err != nil {
+		return nil, fmt.Errorf("engine.Written: %w", err)
+	}
+	var out []downsync.Written
+	for _, d := range rows {
+		if d.Event != "" && strings.EqualFold(d.Home.Mailbox, mailbox) && d.Updated.After(since) {
+			out = append(out, downsync.Written{ID: d.Event, ChangeKey: d.ChangeKey, Ends: d.Ends})
+		}
+	}
+	return out, nil
+}
+
 var (
 	errBusy     = errors.New("the delivery keeps changing")
 	errMoved    = errors.New("the delivery has changed meanwhile")

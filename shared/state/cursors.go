@@ -42,10 +42,21 @@ type Cursor struct {
 	// round, because one was too large.
 	Shrunk  int `json:"shrunk,omitempty"`
 	Thinned int `json:"thinned,omitempty"`
+	// Shown are hashes of what was shown lately, in which version, and is known by no
+	// record: 8 bytes each, the newest last.
+	Shown []byte `json:"shown,omitempty"`
+	// Unread are the events whose removal the last round could not confirm.
+	Unread []Unread `json:"unread,omitempty"`
 	// Round is the round under way; nil between rounds.
 	Round *Round `json:"round,omitempty"`
 	// ETag is the row's version; "" for one that is not stored.
 	ETag string `json:"-"`
+}
+
+// Unread is an event that was told to be removed, or not shown, and that could not be read.
+type Unread struct {
+	ID    string    `json:"id"`
+	Since time.Time `json:"since"` // UTC
 }
 
 // Round is what a round has seen so far. It is bounded by the reader (package downsync).
@@ -75,6 +86,8 @@ type Round struct {
 	Doubt []string `json:"doubt,omitempty"`
 	// Gone are hashes of what a direct read has shown to be gone: 8 bytes each.
 	Gone []byte `json:"gone,omitempty"`
+	// Unread are the events, by their ids, that it could not ask for.
+	Unread []string `json:"unread,omitempty"`
 	// Found counts what was published.
 	Found int `json:"found,omitempty"`
 	// Approved and Restored are what a person decided about a round that was held.
