@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/calbridge/calbridge/infra"
 )
 
 // repositoryHost is a host over the functions of this repository, laid out as deployed.
@@ -113,27 +111,6 @@ func TestNoRouteOfTheRepositoryIsLeft(t *testing.T) {
 					}
 				}
 			}
-		}
-	}
-}
-
-// TestFunctionsOfTheRepositoryFitTheBus: each queue exists, and its session flag agrees.
-func TestFunctionsOfTheRepositoryFitTheBus(t *testing.T) {
-	queues := map[string]bool{}
-	for _, q := range must[infra.Resources](t)(infra.Load()).Queues {
-		queues[strings.ToLower(q.Name)] = q.Properties.RequiresSession
-	}
-	for _, f := range repositoryHost(t).functions {
-		if f.kind() != triggerBus {
-			continue
-		}
-		name, sub := entityName(f.trigger.QueueName)
-		sessions, ok := queues[strings.ToLower(name)]
-		if !ok || f.trigger.Sessions != (sessions && sub == 0) {
-			t.Errorf("%s: queue %s exists: %v, with sessions: %v; the trigger says %v", f.name, name, ok, sessions, f.trigger.Sessions)
-		}
-		if !strings.EqualFold(f.trigger.DataType, "binary") {
-			t.Errorf("%s: dataType %q lets a body overwrite metadata", f.name, f.trigger.DataType)
 		}
 	}
 }
