@@ -125,17 +125,6 @@ func TestEveryEntityThatTheDeploymentNamesIsOfTheList(t *testing.T) {
 	}
 }
 
-// A filter in the list would be made by nobody.
-func TestNoSubscriptionOfTheListHasRules(t *testing.T) {
-	for _, topic := range load(t).Topics {
-		for _, s := range topic.Subscriptions {
-			if len(s.Rules) > 0 {
-				t.Errorf("%s/%s has rules, which app/bus.bicep does not make", topic.Name, s.Name)
-			}
-		}
-	}
-}
-
 // The list names values; main.bicep gives them to app/settings.bicep.
 func TestTheDeploymentGivesEveryValueThatTheListNamesAndNoOther(t *testing.T) {
 	var want []string

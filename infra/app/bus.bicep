@@ -42,7 +42,21 @@ var subscriptions = flatten(map(resources.topics, (t, i) => map(t.subscriptions,
   topic: i
   name: s.name
   properties: s.properties
+  rules: any(s).?rules ?? []
 })))
+
+// Rules, each with the place of its subscription. Azure gives every subscription a rule
+// $Default that takes everything; beside rules of our own it must take nothing. It is
+// always written, so that it takes everything again when the others leave the list.
+var rules = flatten(map(subscriptions, (s, i) => map(
+  concat(s.rules, [
+    {
+      name: '$Default'
+      properties: { filterType: 'SqlFilter', sqlFilter: { sqlExpression: empty(s.rules) ? '1=1' : '1=0' } }
+    }
+  ]),
+  rule => { subscription: i, name: rule.name, properties: rule.properties }
+)))
 
 // One after the other: the service refuses changes of a namespace that it is still at.
 @batchSize(1)
@@ -59,12 +73,18 @@ resource topics 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' = [for topic
   properties: topic.properties
 }]
 
-// Without rules of their own they take everything.
 @batchSize(1)
 resource topicSubscriptions 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2024-01-01' = [for s in subscriptions: {
   parent: topics[s.topic]
   name: s.name
   properties: s.properties
+}]
+
+@batchSize(1)
+resource subscriptionRules 'Microsoft.ServiceBus/namespaces/topics/subscriptions/rules@2024-01-01' = [for rule in rules: {
+  parent: topicSubscriptions[rule.subscription]
+  name: rule.name
+  properties: rule.properties
 }]
 
 // OperationalLogs: who changed which entity. The other two exist with Premium only.
