@@ -46,10 +46,15 @@ type syncView struct {
 	Calendars int `json:"calendars"`
 	Done      int `json:"done"`
 	Found     int `json:"found"`
+	// Failed are the calendars that could not be read, and Skipped those that are not
+	// there any more, by their ids; the others that were chosen were read.
+	Failed  []state.CalendarFailure `json:"failed,omitempty"`
+	Skipped []string                `json:"skipped,omitempty"`
 }
 
 func syncOf(p state.Progress) *syncView {
-	return &syncView{State: p.State, Cause: p.Cause, Asked: p.Asked, Began: p.Began, Ended: p.Ended, Calendars: p.Calendars, Done: p.Done, Found: p.Found}
+	return &syncView{State: p.State, Cause: p.Cause, Asked: p.Asked, Began: p.Began, Ended: p.Ended, Calendars: p.Calendars, Done: p.Done, Found: p.Found,
+		Failed: p.Failed, Skipped: p.Skipped}
 }
 
 // connectionView is a connection with how its reading stands.

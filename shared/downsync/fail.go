@@ -62,7 +62,14 @@ func (s *Syncer) closed(ctx context.Context, r *reading, failure *graph.Error) e
 			return s.again(ctx, r.m, nil, err)
 		}
 	}
-	return s.failed(ctx, r, cmp.Or(failure.Reason, failure.Code, causeUnavailable))
+	return s.failed(ctx, r, whyOf(failure))
+}
+
+func whyOf(failure *graph.Error) string {
+	if failure.Kind == graph.Transient {
+		return causeUnavailable
+	}
+	return cmp.Or(failure.Reason, failure.Code, causeUnavailable)
 }
 
 // failed notes that a reading could not be done; the next turn tries again.

@@ -277,7 +277,7 @@ func (x *round) giveUp(ctx context.Context, why string) error {
 		x.cursor.Link = "" // what was told may be gone when the link is followed again
 	}
 	x.cursor.Round = nil
-	x.progress.State, x.progress.Cause = state.SyncFailed, why
+	x.unreadable(x.id, why)
 	var err error
 	x.cursor.ETag, err = x.cursors.Put(ctx, x.key, x.cursor)
 	return err

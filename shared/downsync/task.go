@@ -163,7 +163,7 @@ func (r *reading) read(ctx context.Context) error {
 	}
 	for n := r.progress.Done; n < len(all); n++ {
 		more, err := r.calendar(ctx, all[n])
-		if err != nil {
+		if err = r.passOver(ctx, all[n], err, len(all)); err != nil {
 			return err
 		}
 		if r.progress.State == state.SyncHeld {
@@ -225,6 +225,9 @@ func (r *reading) end(ctx context.Context) error {
 	p := &r.progress
 	if p.State == state.SyncRunning {
 		p.State = state.SyncDone
+	}
+	if len(p.Failed) > 0 {
+		p.State, p.Cause = state.SyncFailed, p.Failed[0].Cause
 	}
 	p.Ended = r.now().UTC()
 	if r.cause == CauseSchedule && r.news > 0 && r.watch != nil {

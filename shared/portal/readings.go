@@ -37,6 +37,8 @@ type appReading struct {
 	Calendars, Done, Found int
 	// Skipped is how many of the chosen calendars are not there any more.
 	Skipped int
+	// Failed is how many could not be read where others were.
+	Failed int
 	Why     explanation
 	// May says that it can be asked for.
 	May bool
@@ -61,6 +63,9 @@ func (v *visit) reading(ctx context.Context, c connection.Connection) (*appReadi
 		return nil, err
 	}
 	r := &appReading{State: p.State, Asked: p.Asked, Began: p.Began, Ended: p.Ended, Calendars: p.Calendars, Done: p.Done, Found: p.Found, Skipped: len(p.Skipped)}
+	if n := len(p.Failed); p.State == state.SyncFailed && n < p.Calendars {
+		r.Failed = n
+	}
 	if r.State = readState(p); r.Asked.IsZero() {
 		r.Asked = v.now
 	}

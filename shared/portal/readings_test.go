@@ -80,8 +80,10 @@ func readingPages(t testing.TB) map[string]func() shown {
 		"reading-running": stands(state.Progress{State: state.SyncRunning, Began: at, Calendars: 3, Done: 1, Found: 128}),
 		"reading-done":    stands(state.Progress{State: state.SyncDone, Began: at, Ended: at, Calendars: 1, Done: 1, Skipped: []string{"x"}}),
 		"reading-failed":  stands(state.Progress{State: state.SyncFailed, Began: at, Cause: "mailbox-unavailable"}),
-		"reading-held":    stands(state.Progress{State: state.SyncHeld, Began: at, Ended: at.AddDate(0, 0, -1)}),
-		"reading-soon":    stands(state.Progress{State: state.SyncOff, Cause: "sync-off", Ended: at}),
+		"reading-some": stands(state.Progress{State: state.SyncFailed, Began: at, Ended: at, Cause: "unavailable", Calendars: 2, Done: 2,
+			Failed: []state.CalendarFailure{{Calendar: "x", Cause: "unavailable"}}}),
+		"reading-held": stands(state.Progress{State: state.SyncHeld, Began: at, Ended: at.AddDate(0, 0, -1)}),
+		"reading-soon": stands(state.Progress{State: state.SyncOff, Cause: "sync-off", Ended: at}),
 		"reading-off": func() shown {
 			s, b, apps := reading(t, "down:details")
 			s.reads.progress = state.Progress{State: state.SyncDone, Began: at, Ended: at}

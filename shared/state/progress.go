@@ -44,6 +44,18 @@ type Progress struct {
 	Read []string `json:"read,omitempty"`
 	// Skipped are the calendars that are not there any more, by their ids.
 	Skipped []string `json:"skipped,omitempty"`
+	// Failed are the calendars of that reading that could not be read, in the order in
+	// which they failed; the others were.
+	Failed []CalendarFailure `json:"failed,omitempty"`
+	// Left are calendars that were read once and are not any more: of them nothing is
+	// known but how often they have changed what may be told.
+	Left []string `json:"left,omitempty"`
+}
+
+// CalendarFailure is why one of several calendars could not be read.
+type CalendarFailure struct {
+	Calendar string `json:"calendar"` // its id; "" is the default one
+	Cause    string `json:"cause"`    // as Progress has it
 }
 
 // Progresses reads and writes how readings stand. They lie in the table of cursors, one
