@@ -7,6 +7,7 @@ import (
 
 	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/graph"
+	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -29,7 +30,7 @@ func (r *reading) passOver(ctx context.Context, of connection.Calendar, err erro
 	}
 	switch {
 	case failure.Kind == graph.Invalid:
-	case failure.Kind == graph.Transient && number(r.m, attemptProperty) >= maxAttempts:
+	case failure.Kind == graph.Transient && r.m.Number(queue.AttemptProperty) >= maxAttempts:
 	case of.Shared && (failure.Forbidden() || failure.Kind == graph.Unreachable):
 	default:
 		return err
