@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/calbridge/calbridge/local/host"
 )
 
@@ -133,6 +135,31 @@ func TestEachGuardIsTheOnlyOneToStopSomething(t *testing.T) {
 		if !slices.ContainsFunc(attacks, func(a attack) bool { return a.stops == g }) {
 			t.Errorf("guard %s alone stops nothing", g)
 		}
+	}
+}
+
+// docs/attacks.md lists every attack with what stops it.
+func TestTheListOfGuardsIsTheTests(t *testing.T) {
+	text, err := os.ReadFile("../docs/attacks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "\n## The five guards\n")
+	var got, want []string
+	for line := range strings.SplitSeq(list, "\n") {
+		if item, ok := strings.CutPrefix(line, "- "); ok {
+			got = append(got, item)
+		}
+	}
+	for _, a := range attacks {
+		stops := a.stops.String()
+		if a.stops == 0 {
+			stops = "Go's server"
+		}
+		want = append(want, a.name+": "+stops)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-sent +listed)\n%s", diff)
 	}
 }
 
