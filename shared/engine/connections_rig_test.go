@@ -14,12 +14,14 @@ import (
 	"github.com/calbridge/calbridge/local/servicebus"
 	"github.com/calbridge/calbridge/local/tables"
 	"github.com/calbridge/calbridge/shared/connection"
+	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/engine"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/subscribe"
 )
 
 const (
@@ -210,8 +212,11 @@ func (r *rig) advance(d time.Duration) {
 		}
 		delivery, ok := session.Receive()
 		if ok {
-			if err := r.engine().Task(context.Background(), delivery.Message); err != nil {
-				r.t.Fatalf("task: %v", err)
+			t, _ := queue.ReadTask(delivery.Message, 0)
+			if other := t.Op == downsync.Op || t.Op == subscribe.OpSubscribe || t.Op == subscribe.OpRenew; !other { // not the engine's
+				if err := r.engine().Task(context.Background(), delivery.Message); err != nil {
+					r.t.Fatalf("task: %v", err)
+				}
 			}
 			_ = delivery.Complete()
 		}

@@ -15,6 +15,8 @@ type Subscription struct {
 	// ClientState comes with every notification; at most 128 characters. A secret.
 	ClientState string
 	Expires     time.Time // UTC
+	// Notify is where Graph sends what changes; "" where it did not tell.
+	Notify string
 }
 
 // Subscriber makes and ends subscriptions. Msgraph's client and the simulator's twin do.
@@ -25,6 +27,9 @@ type Subscriber interface {
 	// longer, and tells. It calls both addresses before it answers. A second one of the
 	// same app and mailbox is Kind Conflict with ExistingID (409).
 	Subscribe(ctx context.Context, as Access, s Subscription, notify, lifecycle string) (Subscription, error)
+	// Subscription reads one of the app's own, without its client state, which Graph need
+	// not tell (contract 6.1). Kind Gone when Graph does not know it.
+	Subscription(ctx context.Context, as Access, id string) (Subscription, error)
 	// Renew makes a subscription last until a time, and authorises it anew. Kind Gone
 	// when Graph does not know it.
 	Renew(ctx context.Context, as Access, id string, until time.Time) (Subscription, error)

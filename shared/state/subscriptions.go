@@ -47,6 +47,9 @@ type Subscription struct {
 	Heard   time.Time `json:"heard,omitzero"`
 	Suspect time.Time `json:"suspect,omitzero"`
 	Rebuilt int       `json:"rebuilt,omitempty"`
+	// Resting says that it is not wanted any more and could not be ended: its person's
+	// token is dead. It ends by itself.
+	Resting bool `json:"resting,omitempty"`
 	// Due is in which slot of the agenda it stands; zero in none.
 	Due time.Time `json:"due,omitzero"`
 

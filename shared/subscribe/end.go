@@ -36,8 +36,10 @@ func (k *Keeper) End(ctx context.Context, c connection.Connection) error {
 }
 
 // end ends the subscription of a connection whose calendars are not to be read, or not
-// by a notification, and forgets it. Where the token is dead the row stays, so that the
-// next sign-in finds it.
+// by a notification, and forgets it. Where the token is dead it is not tried again: the
+// row stays until the subscription has ended by itself, so that the next sign-in finds it
+// and what it tells is known to mean nothing, and then goes. Where Graph is down it is
+// tried every hour until then.
 //
 // One whose id nobody heard cannot be ended before it tells of something (notified); its
 // row stays for as long as it may last.
@@ -51,7 +53,10 @@ func (x *matter) end(ctx context.Context) error {
 			return err
 		}
 		x.as = as
-		if may {
+		if may && x.row.Resting && !x.c.Usable() && x.now().Before(x.row.Expires) {
+			return x.rest(ctx)
+		}
+		if may && x.now().Before(x.row.Expires) {
 			if err := x.doubt(ctx); err != nil {
 				return err
 			}
@@ -61,7 +66,7 @@ func (x *matter) end(ctx context.Context) error {
 			case failure.Kind == graph.Unauthorised:
 				return x.rest(ctx)
 			case failure.Kind != graph.Unreachable && failure.Kind != graph.Invalid:
-				return failure
+				return errors.Join(failure, x.schedule(ctx, x.now().Add(retry)))
 			}
 		}
 		if err := x.rows.Disown(ctx, x.row.ID); err != nil {
@@ -122,14 +127,10 @@ func (x *matter) endTold(ctx context.Context, id string) error {
 	return x.end(ctx)
 }
 
-// rest keeps the row of a subscription that cannot be ended, off the agenda.
+// rest keeps the row of a subscription that cannot be ended until it has ended by itself.
 func (x *matter) rest(ctx context.Context) error {
-	was := x.row.Due
-	x.row.Due = time.Time{}
-	if _, err := x.rows.Put(ctx, x.row); err != nil {
-		return err
-	}
-	return x.clear(ctx, time.Time{}, was, x.slot)
+	x.row.Resting = true
+	return x.schedule(ctx, x.row.Expires.Add(state.RenewalSlot))
 }
 
 // leave takes the connection from the agenda.

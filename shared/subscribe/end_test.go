@@ -106,11 +106,12 @@ func TestASubscriptionOfADeadTokenWaitsForTheNextSignIn(t *testing.T) {
 	r.connect(r.c)
 	r.twin.Fail(r.c.ID, graph.ClassifyToken("invalid_grant", []int{700082}, 400))
 	r.order(r.c, subscribe.CauseFollow)
-	r.agenda(0)
+	r.agenda(1) // when it has ended by itself
 	r.calls()
 	r.edit()
 	r.moment()
 	r.reads("with a dead token")
+	r.order(r.c, subscribe.CauseFollow)
 	if n := r.calls(); n != 0 || len(r.failed) != 0 {
 		t.Errorf("%d requests, %v", n, r.failed)
 	}
@@ -121,6 +122,50 @@ func TestASubscriptionOfADeadTokenWaitsForTheNextSignIn(t *testing.T) {
 		t.Errorf("%+v", now)
 	}
 	r.agenda(1)
+}
+
+// It is tried once, and what it tells until it ends by itself causes nothing; then its row
+// goes too.
+func TestASubscriptionThatADeadTokenCannotEndIsForgottenWhenItHasEnded(t *testing.T) {
+	for name, state := range map[string]connection.State{"needs a sign-in": connection.NeedsReauth, "disconnected": connection.Disconnected} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.order(r.c, subscribe.CauseFollow)
+			r.twin.Fail(r.c.ID, graph.ClassifyToken("invalid_grant", []int{700082}, 400))
+			if err := r.keeper.End(t.Context(), r.c); err != nil {
+				t.Fatal(err)
+			}
+			r.c.State = state
+			r.connect(r.c)
+			r.order(r.c, subscribe.CauseFollow)
+			r.calls()
+			for range 10 {
+				r.edit()
+				r.passes(20 * time.Hour)
+			}
+			if n := r.calls(); n != 0 || len(r.failed) != 0 || len(r.syncs) != 0 {
+				t.Errorf("%d requests, %v, read %q", n, r.failed, r.syncs)
+			}
+			r.none(r.c)
+		})
+	}
+}
+
+// Graph is down when the reading ends: it is ended within the hour after it is back.
+func TestAnEndThatGraphDidNotAnswerIsTriedEveryHour(t *testing.T) {
+	r := newRig(t)
+	r.order(r.c, subscribe.CauseFollow)
+	r.c.Direction, r.c.Scope = connection.Up, connection.ReadWrite
+	r.connect(r.c)
+	r.fate = func(twin.Visit) twin.Fate { return twin.Fate{Effect: twin.Answer, Status: 503} }
+	r.order(r.c, subscribe.CauseFollow)
+	r.passes(10 * time.Hour)
+	if n := len(r.hub.Subscriptions()); n != 1 {
+		t.Fatalf("%d subscriptions", n)
+	}
+	r.fate = nil
+	r.passes(2 * time.Hour)
+	r.none(r.c)
 }
 
 func TestALostSubscriptionOfACalendarThatIsNotReadAnyMoreEndsWhenItTells(t *testing.T) {

@@ -174,6 +174,11 @@ func (g fusedGraph) Subscribe(ctx context.Context, as graph.Access, s graph.Subs
 	return made, err
 }
 
+func (g fusedGraph) Subscription(ctx context.Context, as graph.Access, id string) (found graph.Subscription, err error) {
+	err = g.r.burn(func() error { found, err = g.r.twin.Subscription(ctx, as, id); return err })
+	return found, err
+}
+
 func (g fusedGraph) Renew(ctx context.Context, as graph.Access, id string, until time.Time) (made graph.Subscription, err error) {
 	err = g.r.burn(func() error { made, err = g.r.twin.Renew(ctx, as, id, until); return err })
 	return made, err

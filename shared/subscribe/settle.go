@@ -81,7 +81,7 @@ func (x *matter) take(ctx context.Context) error {
 		return x.silent(ctx)
 	case !x.fits():
 		return x.anew(ctx)
-	case x.cause == CauseReauthorize && now.Sub(x.row.Renewed) >= patched, !now.Before(x.renewAt()), x.row.Due.IsZero(), x.row.Renewed.IsZero():
+	case x.cause == CauseReauthorize && now.Sub(x.row.Renewed) >= patched, !now.Before(x.renewAt()), x.row.Resting, x.row.Due.IsZero(), x.row.Renewed.IsZero():
 		return x.renew(ctx)
 	}
 	return x.schedule(ctx, x.renewAt())
@@ -118,12 +118,13 @@ func (x *matter) lost(ctx context.Context) error {
 // of which it does not know the id, and the agenda that somebody has to look.
 func (x *matter) make(ctx context.Context) error {
 	tried := x.row.ETag != "" && x.row.ID == "" && x.fits() // so one that Graph has may be ours
+	before := x.row.Notify
 	if x.row.ID != "" {
 		if err := x.rows.Disown(ctx, x.row.ID); err != nil {
 			return err
 		}
 	}
-	x.row.ID, x.row.Of = "", ""
+	x.row.ID, x.row.Of, x.row.Resting = "", "", false
 	x.row.Key, x.row.Notify, x.row.Tenant, x.row.Mailbox, x.row.App = x.keys.SigningID(), x.notify, x.as.Tenant, x.mailbox(), x.as.App()
 	x.row.Expires = x.now().Add(life).UTC() // of what may be made now, at the latest
 	if err := x.schedule(ctx, x.now().Add(retry)); err != nil {
@@ -131,9 +132,12 @@ func (x *matter) make(ctx context.Context) error {
 	}
 	made, failure := x.subscribe(ctx)
 	if failure != nil && failure.Kind == graph.Conflict && failure.ExistingID != "" {
-		made, failure = x.adopt(ctx, failure.ExistingID, tried)
+		made, failure = x.adopt(ctx, failure.ExistingID, tried, before)
 		if failure == nil && made.ID == "" {
 			return nil // served by another connection's
+		}
+		if failure != nil && failure.Kind == graph.Conflict {
+			return x.taken(ctx)
 		}
 	}
 	if failure != nil && !failure.Unanswered {
@@ -150,7 +154,7 @@ func (x *matter) make(ctx context.Context) error {
 
 // keep notes a subscription as it is at Graph.
 func (x *matter) keep(ctx context.Context, made graph.Subscription) error {
-	x.row.ID, x.row.Expires, x.row.Renewed = strings.ToLower(made.ID), made.Expires.UTC(), x.now().UTC()
+	x.row.ID, x.row.Expires, x.row.Renewed, x.row.Resting = strings.ToLower(made.ID), made.Expires.UTC(), x.now().UTC(), false
 	return x.schedule(ctx, x.renewAt())
 }
 
@@ -163,25 +167,56 @@ func (x *matter) subscribe(ctx context.Context) (graph.Subscription, *graph.Erro
 }
 
 // adopt takes the subscription that Graph says there is: one of ours whose answer was
-// lost is renewed; one of another connection of the mailbox serves this one too; any
-// other, whose client state is not known, is replaced.
-func (x *matter) adopt(ctx context.Context, existing string, tried bool) (graph.Subscription, *graph.Error) {
+// lost is renewed; one of another connection of the mailbox serves this one too; another
+// that notifies us, whose client state is not known, is replaced. One that notifies
+// somebody else is another deployment's and is left alone: Conflict. before is where one
+// of ours may notify that was asked for when PUBLIC_URL was another.
+func (x *matter) adopt(ctx context.Context, existing string, tried bool, before string) (graph.Subscription, *graph.Error) {
 	owner, err := x.rows.Owner(ctx, existing)
-	switch {
-	case err != nil && !errors.Is(err, state.ErrNotFound):
-		return graph.Subscription{}, &graph.Error{Kind: graph.Transient, Cause: err}
-	case err != nil && tried:
-		return x.patch(ctx, existing)
-	case err == nil && owner != x.row.Connection:
+	known := err == nil
+	if err != nil && !errors.Is(err, state.ErrNotFound) {
+		return graph.Subscription{}, graphError(err)
+	}
+	if known && owner != x.row.Connection {
 		served, err := x.beServed(ctx, owner, existing)
 		if served || err != nil {
 			return graph.Subscription{}, graphError(err)
+		}
+	}
+	if !known {
+		found, failure := x.find(ctx, existing)
+		switch {
+		case failure != nil && failure.Kind != graph.Gone:
+			return graph.Subscription{}, failure
+		case failure == nil && found.Notify != x.notify && (before == "" || found.Notify != before):
+			return graph.Subscription{}, &graph.Error{Kind: graph.Conflict, ExistingID: existing}
+		case failure == nil && tried:
+			return x.patch(ctx, existing)
 		}
 	}
 	if failure := x.unsubscribe(ctx, existing); failure != nil {
 		return graph.Subscription{}, failure
 	}
 	return x.subscribe(ctx)
+}
+
+// taken leaves the mailbox to the subscription of another deployment of the same app
+// registration. Graph gives an app one for a mailbox (contract 6.2, Duplicates), so that
+// there is none to be had here: the schedule finds what changes, and in a day it is asked
+// for again.
+func (x *matter) taken(ctx context.Context) error {
+	x.row.Key = "" // nothing was made
+	x.log.WarnContext(ctx, "another deployment of this app has the subscription to a mailbox; the schedule reads it here",
+		"organization", x.row.Organization, "connection", x.row.Connection.String())
+	return x.schedule(ctx, x.now().Add(refusedFor))
+}
+
+// find reads a subscription of the app's.
+func (x *matter) find(ctx context.Context, id string) (graph.Subscription, *graph.Error) {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	found, err := x.subscriber.Subscription(call, x.as, id)
+	return found, graphError(err)
 }
 
 func (x *matter) patch(ctx context.Context, id string) (graph.Subscription, *graph.Error) {

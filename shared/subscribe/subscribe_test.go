@@ -193,9 +193,9 @@ func TestASubscriptionWhoseAnswerWasLostIsAdopted(t *testing.T) {
 }
 
 // One whose client state nobody knows would never be heard.
-func TestADuplicateThatIsNotOursIsReplaced(t *testing.T) {
+func TestADuplicateThatNotifiesUsIsReplaced(t *testing.T) {
 	r := newRig(t)
-	stale, err := r.twin.Subscribe(t.Context(), accessOf(r.c), graph.Subscription{Mailbox: aino, ClientState: "stale", Expires: r.now.Add(24 * time.Hour)}, r.url+"/x", r.url+"/x")
+	stale, err := r.twin.Subscribe(t.Context(), accessOf(r.c), graph.Subscription{Mailbox: aino, ClientState: "stale", Expires: r.now.Add(24 * time.Hour)}, r.url+subscribe.Path, r.url+subscribe.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,6 +206,46 @@ func TestADuplicateThatIsNotOursIsReplaced(t *testing.T) {
 	r.edit()
 	r.moment()
 	r.reads("an edit", "acme mine notified")
+}
+
+// Staging and production of one registration, each with tables of its own: Graph gives
+// the app one subscription to a mailbox. Whoever came first keeps it, the other one asks
+// once a day, and takes it when it is there to be had.
+func TestTwoDeploymentsOfARegistrationDoNotTakeEachOthersSubscription(t *testing.T) {
+	r := newRig(t)
+	theirs, err := r.twin.Subscribe(t.Context(), accessOf(r.c), graph.Subscription{Mailbox: aino, ClientState: "theirs", Expires: r.now.Add(6 * 24 * time.Hour)},
+		"https://staging.example.com"+subscribe.Path, "https://staging.example.com"+subscribe.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.order(r.c, subscribe.CauseFollow)
+	if n := r.calls() - 1; n != 2 { // and theirs
+		t.Errorf("%d requests, want one to subscribe and one to see whose it is", n)
+	}
+	r.passes(5 * 24 * time.Hour)
+	if all := r.hub.Subscriptions(); len(all) != 1 || all[0].ID != theirs.ID {
+		t.Fatalf("%+v", all)
+	}
+	if row, err := r.rows.Get(t.Context(), r.c.ID); err != nil || row.ID != "" || row.Key != "" {
+		t.Errorf("%+v, %v", row, err)
+	}
+	if n := r.calls(); n > 2*5 || len(r.failed) != 0 {
+		t.Errorf("%d requests in five days, %v", n, r.failed)
+	}
+	r.agenda(1)
+	// What it does not tell us the schedule finds, which is no reason to make it anew.
+	for range 3 {
+		if err := r.keeper.SweepFound(t.Context(), acme, r.c.ID); err != nil {
+			t.Fatal(err)
+		}
+		r.passes(time.Hour)
+	}
+	if all := r.hub.Subscriptions(); len(all) != 1 || all[0].ID != theirs.ID {
+		t.Fatalf("%+v", all)
+	}
+	r.passes(3 * 24 * time.Hour)
+	r.one(r.c)
+	r.agenda(1)
 }
 
 func TestAnUnknownSubscriptionIsEndedAtGraph(t *testing.T) {

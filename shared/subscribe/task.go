@@ -133,8 +133,10 @@ func (k *Keeper) notified(ctx context.Context, t queue.Task, id key.Key, m queue
 	switch {
 	case err != nil:
 		return err
-	case !readable && row.ID != "" && row.Due.IsZero():
-		return k.share(ctx, row, t.Cause) // it could not be ended; the next sign-in finds it
+	case !readable && row.Resting:
+		// It could not be ended; the next sign-in finds it, or it ends by itself.
+		k.log.InfoContext(ctx, "notification ignored: its subscription could not be ended", "connection", id.String())
+		return k.share(ctx, row, t.Cause)
 	case !readable && row.ID == "" && subscription != "":
 		return (&matter{Keeper: k, row: row, c: c}).endTold(ctx, subscription)
 	case !readable || row.ID == "":

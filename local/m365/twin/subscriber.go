@@ -59,6 +59,23 @@ func (t *Twin) Renew(ctx context.Context, as graph.Access, id string, until time
 	return subscription(renewed, mailboxOf(renewed)), nil
 }
 
+// Subscription reads one of the caller's own.
+func (t *Twin) Subscription(ctx context.Context, as graph.Access, id string) (graph.Subscription, error) {
+	if !segment(id) {
+		return graph.Subscription{}, unfit("no subscription")
+	}
+	var found notify.Subscription
+	failure := t.about(ctx, Visit{Access: as, Subscribes: true, Subscription: id}, func() (err error) {
+		found, err = t.hub.Get(caller(as), id)
+		return err
+	})
+	if failure != nil {
+		return graph.Subscription{}, failure
+	}
+	found.ClientState = ""
+	return subscription(found, mailboxOf(found)), nil
+}
+
 // Unsubscribe ends a subscription.
 func (t *Twin) Unsubscribe(ctx context.Context, as graph.Access, id string) error {
 	if !segment(id) {
@@ -110,7 +127,7 @@ func denied() error {
 
 // subscription is one as the client reads it.
 func subscription(s notify.Subscription, mailbox string) graph.Subscription {
-	return graph.Subscription{ID: s.ID, Mailbox: mailbox, ClientState: s.ClientState, Expires: s.Expires}
+	return graph.Subscription{ID: s.ID, Mailbox: mailbox, ClientState: s.ClientState, Expires: s.Expires, Notify: s.NotifyURL}
 }
 
 // mailboxOf is what a resource names.

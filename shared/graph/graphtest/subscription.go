@@ -158,6 +158,12 @@ func secondSubscription(s subscribeSuite) {
 	if e := s.refused("a second one", err, graph.Conflict, ""); e.ExistingID != made.ID {
 		s.Errorf("names %q, not %q", e.ExistingID, made.ID)
 	}
+	found, err := s.Subscriber.Subscription(s.Context(), s.app(), made.ID)
+	if err != nil || found.Notify != s.Notify || found.Mailbox != s.Mailbox || !found.Expires.Equal(made.Expires) || found.ClientState != "" {
+		s.Errorf("reads %+v, %v", found, err)
+	}
+	_, err = s.Subscriber.Subscription(s.Context(), s.Own, made.ID)
+	s.refused("another's", err, graph.Gone, "")
 	s.Desk.Add(entry("a", 2))
 	if n := len(s.Arrived()); n != 1 {
 		s.Errorf("%d notifications", n)
@@ -202,6 +208,8 @@ func renewedSubscription(s subscribeSuite) {
 		}
 	}
 	_, err = s.Subscriber.Renew(s.Context(), s.app(), made.ID, until)
+	s.refused("ended", err, graph.Gone, "")
+	_, err = s.Subscriber.Subscription(s.Context(), s.app(), made.ID)
 	s.refused("ended", err, graph.Gone, "")
 	s.Desk.Add(entry("a", 2))
 	s.hears("after the end")

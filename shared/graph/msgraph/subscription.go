@@ -22,6 +22,7 @@ type wireSubscription struct {
 	Resource    string `json:"resource"`
 	ClientState string `json:"clientState"`
 	Expires     string `json:"expirationDateTime"`
+	Notify      string `json:"notificationUrl"`
 }
 
 // Subscribe implements graph.Subscriber.
@@ -60,6 +61,24 @@ func (c *Client) subscribeRequest(ctx context.Context, mailbox string, s graph.S
 	model.SetExpirationDateTime(&until)
 	info, err := c.subscriptions().ToPostRequestInformation(ctx, model, nil)
 	return finish(info, err, "")
+}
+
+// Subscription implements graph.Subscriber.
+func (c *Client) Subscription(ctx context.Context, as graph.Access, id string) (graph.Subscription, error) {
+	if !isSegment(id) {
+		return graph.Subscription{}, refused(errors.New("no subscription"))
+	}
+	info, err := c.subscriptions().BySubscriptionId(id).ToGetRequestInformation(ctx, nil)
+	req, err := finish(info, err, "")
+	if err != nil {
+		return graph.Subscription{}, refused(err)
+	}
+	found, failure := c.subscription(ctx, as, id, req)
+	if failure != nil {
+		return graph.Subscription{}, failure
+	}
+	found.ClientState = "" // some answers have it (contract 6.1); nothing may rest on it
+	return found, nil
 }
 
 // Renew implements graph.Subscriber.
@@ -124,7 +143,7 @@ func (c *Client) subscription(ctx context.Context, as graph.Access, id string, r
 	if parts := strings.Split(strings.Trim(w.Resource, "/"), "/"); len(parts) == 3 {
 		mailbox = parts[1]
 	}
-	return graph.Subscription{ID: w.ID, Mailbox: mailbox, ClientState: w.ClientState, Expires: until.UTC()}, nil
+	return graph.Subscription{ID: w.ID, Mailbox: mailbox, ClientState: w.ClientState, Expires: until.UTC(), Notify: w.Notify}, nil
 }
 
 // subscriptionErr is the failure of a request about a subscription. Of a duplicate the
