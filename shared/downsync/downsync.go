@@ -23,12 +23,37 @@
 // then counts as deleted. What is there is told as it is now; outside of the window it is
 // forgotten after that. A round that breaks off, ends nowhere or cannot be read concludes
 // nothing. Where events cannot be read by their ids, with busy times only and in calendars
-// of others, a fresh read of the time that they took is asked instead.
+// of others, a fresh read of the time that they took is asked instead. What could not be
+// asked for (no answer three times, or a refusal) is asked for in each round for a day, a
+// hundred events at most, and after that by the full ones; it counts as there meanwhile.
 //
 // When more is gone in one round than the organisation's brake allows, nothing of it is
 // told; the connection is held until somebody approves, and it is told, or restores, and it
 // is forgotten without a word: what was deleted in Outlook cannot be put back there, and
 // stays with the booking app.
+//
+// # With the privacy nothing
+//
+// A connection through which bookings are written, too, is read for events of ours alone:
+// each item is asked about, and of what is not ours there is no record, nothing told, and
+// nothing counted. While a round is under way its row has hashes of what was shown and the
+// ids of what was removed. When the privacy becomes nothing, what was known is forgotten
+// without a word; the cursor is emptied first, so that whatever a kill leaves of the records
+// counts as unknown, and is told anew when it may be. A connection that is only read is not
+// read then.
+//
+// # Looking again
+//
+// A reading that a notification caused and that finds nothing is done again after a minute,
+// once: a delta may be late. What is shown in a version that was known counts as nothing,
+// since a change may come again in a later round. When nothing is found again, the events of
+// ours are asked about that were written lately and that no reading has shown: one of them
+// may have come and gone between two readings.
+//
+// # Being asked to wait
+//
+// A 429 puts off the lane, and is no failed attempt. A task that was put off twelve times, in
+// half an hour or more, ends as one that failed, and the schedule's next turn goes on.
 //
 // # Kills
 //
