@@ -21,12 +21,13 @@ var (
 	ErrNotHeld = errors.New("nothing of the connection is held")
 )
 
-// bucket is how long one order to read a connection covers those that follow.
-const bucket = 5 * time.Second
+// pause is the least time between two orders of people that are followed at once.
+const pause = 5 * time.Second
 
 // SyncNow orders that a connection's calendars are read at once (R5, R7): of several
-// orders within five seconds one remains. state.ErrNotFound: there is no such connection;
-// ErrNotRead.
+// orders before the reading begins one remains. What is ordered after that is a reading of
+// its own, since the first one may have passed by what has changed meanwhile; it begins
+// five seconds after the first was ordered. state.ErrNotFound: there is no such connection; ErrNotRead.
 func (s *Syncer) SyncNow(ctx context.Context, organization string, id key.Key) error {
 	row, err := s.connections.Get(ctx, organization, id)
 	if err != nil {
@@ -44,9 +45,13 @@ func (s *Syncer) SyncNow(ctx context.Context, organization string, id key.Key) e
 	if err != nil {
 		return fmt.Errorf("downsync.SyncNow: %w", err)
 	}
+	at := p.Asked.Add(pause)
+	if !at.After(now) {
+		at = time.Time{}
+	}
 	// Before it is sent, since the reading may be over before the bus has answered; and
 	// once for each message, since of a duplicate no reading begins.
-	if !p.Asked.Truncate(bucket).Equal(now.Truncate(bucket)) {
+	if p.State != state.SyncQueued || !p.Asked.After(p.Began) {
 		p.Asked = now
 		if p.State != state.SyncRunning && p.State != state.SyncHeld {
 			p.State = state.SyncQueued
@@ -55,8 +60,9 @@ func (s *Syncer) SyncNow(ctx context.Context, organization string, id key.Key) e
 			return fmt.Errorf("downsync.SyncNow: %w", err)
 		}
 	}
-	m := Message(organization, row.Connection, CauseRequest, time.Time{})
-	m.ID = key.Of("sync-now", id.String(), now.Truncate(bucket).Format(time.RFC3339)).String()
+	m := Message(organization, row.Connection, CauseRequest, at)
+	// The minute is for an order that never became a reading.
+	m.ID = key.Of("sync-now", id.String(), p.Began.UTC().Format(time.RFC3339Nano), now.Truncate(time.Minute).Format(time.RFC3339)).String()
 	if err := s.send(ctx, queue.MailboxTasks, m); err != nil {
 		return fmt.Errorf("downsync.SyncNow: %w", err)
 	}

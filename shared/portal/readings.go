@@ -117,7 +117,7 @@ func (v *visit) whyNotRead(cause string) explanation {
 	return explanation{What: v.say("reading.why.other")}
 }
 
-// syncApp reads an account's calendars now (R5). Twice within seconds is as once.
+// syncApp reads an account's calendars now (R5). Twice before the reading begins is as once.
 func (p *Portal) syncApp(ctx context.Context, v *visit) Answer {
 	c, bad := v.own(ctx, v.values.Get("connection"))
 	if bad != nil {
