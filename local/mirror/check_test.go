@@ -225,7 +225,7 @@ func (s *story) checkTold(name, booking string, e exchange.Event, last map[strin
 	for field, pair := range map[string][2]string{"title": {e.Subject, s.title[booking]}, "start": {e.From.UTC().Format(clock), s.start[booking]}} {
 		switch {
 		case pair[0] == pair[1]:
-		case last[field] != pair[0] && !(last[field] == untold && field == "title" && (s.hushed || s.Org.DownSync.Privacy == "busy" || s.private[e.ID])):
+		case last[field] != pair[0] && !(last[field] == untold && field == "title" && (s.hushed || !slices.Contains([]string{"title", "all"}, s.Org.DownSync.Privacy) || s.private[e.ID])):
 			s.Errorf("I6: the %s of %s is %q, the booking says %q, and told was %q", field, name, pair[0], pair[1], last[field])
 		case s.Org.OwnEventsChanged == "product" && !tired:
 			s.Errorf("the %s of %s is %q, and was not put back to %q", field, name, pair[0], pair[1])

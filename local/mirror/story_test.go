@@ -89,9 +89,6 @@ func newStory(t *rapid.T, scheduled bool) *story {
 	pages := changes.Switches{EmptyFirst: rapid.Bool().Draw(t, "empty first"), Duplicates: rapid.Bool().Draw(t, "duplicates"),
 		Replays: rapid.Bool().Draw(t, "replays"), Shuffle: rapid.Bool().Draw(t, "shuffle"), QuietOutside: rapid.Bool().Draw(t, "quiet"),
 		ListOccurrences: rapid.Bool().Draw(t, "list"), LagMS: rapid.SampledFrom([]int{0, 0, 20_000}).Draw(t, "lag")}
-	if !scheduled && pages.Replays {
-		pages.LagMS = 0 // what is told again hides that something is late: that is left to the schedule
-	}
 	s.Graph.Changes().Set(pages)
 	s.hub.Set(notify.Switches{LatencyMS: rapid.SampledFrom([]int{0, 0, 60_000}).Draw(t, "latency"), Storm: rapid.IntRange(0, 1).Draw(t, "storm"),
 		Casing: rapid.SampledFrom([]string{"", "lower", "keys"}).Draw(t, "casing")})
