@@ -21,6 +21,9 @@ func (x *round) ask(ctx context.Context, s suspects) error {
 	if x.blind() {
 		return x.look(ctx, s)
 	}
+	if s.away {
+		return x.settle(ctx, s)
+	}
 	if s.one || s.all {
 		item, err := x.direct(ctx, s.record.ID)
 		if s.one {
@@ -126,10 +129,12 @@ func (x *round) alive(ctx context.Context, record string, i graph.Item) error {
 		}
 		day = name
 	}
-	switch {
-	case !x.window().Whole().Holds(i.Start, i.End):
+	if !x.window().Whole().Holds(i.Start, i.End) {
 		x.drop(record, i.ID)
-	case len(calendars(x.c)) > 1:
+		return nil
+	}
+	x.goneAway(record)
+	if len(calendars(x.c)) > 1 {
 		x.doubtPlace(record, day)
 	}
 	return nil
@@ -180,21 +185,9 @@ func (x *round) drop(record, event string) {
 // look finds out what of a record is gone where nothing may be read by its id: by a
 // fresh and whole read of the time that it took.
 func (x *round) look(ctx context.Context, s suspects) error {
-	doubted := map[string]state.Known{}
-	if s.one {
-		doubted[s.record.ID] = *s.record.One
-	}
-	for _, day := range s.days {
-		doubted[appointment.DayID(s.record.ID, day)] = s.record.Days[day]
-	}
-	w := appointment.Window{}
+	doubted, w := s.known(), appointment.Window{}
 	for _, known := range doubted {
-		if w.From.IsZero() || known.Start.Before(w.From) {
-			w.From = known.Start
-		}
-		if known.End.After(w.To) {
-			w.To = known.End
-		}
+		w = spanning(w, known)
 	}
 	there, err := x.listed(ctx, w)
 	if err := x.bearable(err); err != nil {

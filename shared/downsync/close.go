@@ -19,6 +19,8 @@ type suspects struct {
 	days   []string // of a series, by their names
 	// all says that the series as a whole was removed or not shown: it is asked first.
 	all bool
+	// away says that the round before has found it all the same.
+	away bool
 }
 
 // close does what only the end of a round allows (A2). Nothing is gone because it was
@@ -105,6 +107,9 @@ func (x *round) missing(ctx context.Context) (all []suspects, strangers []string
 		}
 	}
 	if err := x.unshown(ctx, found); err != nil {
+		return nil, nil, err
+	}
+	if err := x.awayStill(ctx, found); err != nil {
 		return nil, nil, err
 	}
 	if strangers, err = x.oursUnshown(ctx, strangers); err != nil {

@@ -93,8 +93,9 @@
 // # Guessed
 //
 //   - An event that is removed from its calendar and still there, in the window, was moved
-//     to another calendar, or the page was late: it is told as it is now and stays known;
-//     the weekly full round asks for it again.
+//     to another calendar, or the page was late: it is told as it is now, and the next round
+//     finds out which (see away.go). One that went into a calendar that is not read is told
+//     as deleted then: it left what is read, and nobody will say what becomes of it.
 //   - An event that becomes ours is told as deleted: its booking stands for it. So is an
 //     event under its old name that becomes a series, or stops being one.
 //   - Calendars that are not chosen any more are not read, and nothing is said of what

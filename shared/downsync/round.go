@@ -3,6 +3,7 @@ package downsync
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/calbridge/calbridge/shared/appointment"
@@ -299,7 +300,7 @@ func (x *round) calendarGone(ctx context.Context) error {
 
 // finish ends the round: the next one begins where it ended.
 func (x *round) finish(ctx context.Context) (err error) {
-	x.cursor.Unread = x.stillUnread()
+	x.cursor.Unread, x.cursor.Away = x.stillUnread(), slices.Sorted(maps.Keys(x.away))
 	x.cursor.Link, x.cursor.Round, x.cursor.Failures, x.cursor.Thinned = x.cursor.Round.Delta, nil, 0, 0
 	x.cursor.ETag, err = x.cursors.Put(ctx, x.key, x.cursor)
 	return err

@@ -39,7 +39,7 @@ type appReading struct {
 	Skipped int
 	// Failed is how many could not be read where others were.
 	Failed int
-	Why     explanation
+	Why    explanation
 	// May says that it can be asked for.
 	May bool
 }

@@ -47,6 +47,9 @@ type Cursor struct {
 	Shown []byte `json:"shown,omitempty"`
 	// Unread are the events whose removal the last round could not confirm.
 	Unread []Unread `json:"unread,omitempty"`
+	// Away are the events that the last round was told to be removed, or did not show, and
+	// found all the same: the next one asks whether they are in this calendar.
+	Away []string `json:"away,omitempty"`
 	// Round is the round under way; nil between rounds.
 	Round *Round `json:"round,omitempty"`
 	// ETag is the row's version; "" for one that is not stored.
@@ -88,6 +91,8 @@ type Round struct {
 	Gone []byte `json:"gone,omitempty"`
 	// Unread are the events, by their ids, that it could not ask for.
 	Unread []string `json:"unread,omitempty"`
+	// Away are those that it has found so far.
+	Away []string `json:"away,omitempty"`
 	// Found counts what was published.
 	Found int `json:"found,omitempty"`
 	// Approved and Restored are what a person decided about a round that was held.

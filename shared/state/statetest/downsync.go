@@ -33,8 +33,8 @@ func testCursor(t *testing.T, tables state.Tables) {
 		t.Errorf("%v, %+v", err, none)
 	}
 	x := state.Cursor{Link: "https://graph.microsoft.com/v1.0/x?$deltatoken=" + strings.Repeat("å", 5000), From: noon, To: noon.AddDate(0, 6, 0), Roll: noon,
-		Basis: "all/details", Bases: 2, Failures: 1, Trouble: 2, Shrunk: 3, Thinned: 4, Round: &state.Round{Full: true, Next: "n", Delta: "d", Pages: 3, Stale: 1, News: 2, Empty: 1,
-			Seen: []byte{1, 2, 3}, Overflow: true, Masters: []string{"m"}, Removed: []string{"r"}, Doubt: []string{"q"}, Gone: []byte{9}, Unread: []string{"u"}, Found: 4,
+		Basis: "all/details", Bases: 2, Failures: 1, Trouble: 2, Shrunk: 3, Thinned: 4, Away: []string{"a"}, Round: &state.Round{Full: true, Next: "n", Delta: "d", Pages: 3, Stale: 1, News: 2, Empty: 1,
+			Seen: []byte{1, 2, 3}, Overflow: true, Masters: []string{"m"}, Removed: []string{"r"}, Doubt: []string{"q"}, Gone: []byte{9}, Away: []string{"b"}, Unread: []string{"u"}, Found: 4,
 			Approved: true, Restored: true}, Shown: []byte{7}, Unread: []state.Unread{{ID: "u", Since: noon}}}
 	etag, err := rows.Put(t.Context(), calendar, x)
 	if err != nil {
