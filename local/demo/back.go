@@ -45,6 +45,9 @@ func (p *Player) Back(ctx context.Context) (differences []string, err error) {
 			return append(differences, "the way back: "+missing), nil // what follows needs it
 		}
 	}
+	p.mu.Lock()
+	p.edited = time.Time{} // what comes now is of somebody else's doing
+	p.mu.Unlock()
 	p.backLink, err = p.ritasLink(ctx)
 	return nil, err
 }

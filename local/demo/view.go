@@ -48,14 +48,23 @@ func (a Appointment) What() string {
 
 // When is the time of the appointment, in UTC.
 func (a Appointment) When() string {
+	day, last := "Mon 2 Jan", a.End
 	if a.AllDay {
-		return a.Start.Format("Mon 2 Jan") + ", all day"
+		last = last.AddDate(0, 0, -1) // the end is exclusive
 	}
-	end := "15:04"
-	if a.Start.Format(time.DateOnly) != a.End.Format(time.DateOnly) {
-		end = "Mon 2 Jan 15:04"
+	if a.Start.Year() != last.Year() {
+		day = "Mon 2 Jan 2006"
 	}
-	return a.Start.Format("Mon 2 Jan 15:04") + " - " + a.End.Format(end)
+	several := a.Start.Format(time.DateOnly) != last.Format(time.DateOnly)
+	switch {
+	case a.AllDay && several:
+		return a.Start.Format(day) + " - " + last.Format(day) + ", all day"
+	case a.AllDay:
+		return a.Start.Format(day) + ", all day"
+	case several:
+		return a.Start.Format(day+" 15:04") + " - " + last.Format(day+" 15:04")
+	}
+	return a.Start.Format(day+" 15:04") + " - " + last.Format("15:04")
 }
 
 // maxNews bounds what the page lists.
@@ -96,8 +105,10 @@ func (v *View) Take(c stack.Change) string {
 	case "calbridge.booking.changed.v1":
 		if json.Unmarshal(c.Raw, &e) == nil {
 			v.changed[c.Organization+" "+e.Data.Booking+" "+e.Data.Change] = true
-			line = "booking " + e.Data.Booking + " of " + e.Data.User + e.Data.Room + " was " + e.Data.Change + " in Outlook " +
-				strings.Join(slices.Sorted(maps.Keys(e.Data.Fields)), ", ")
+			line = "booking " + e.Data.Booking + " of " + e.Data.User + e.Data.Room + " was " + e.Data.Change + " in Outlook"
+			if len(e.Data.Fields) > 0 {
+				line += ": " + strings.Join(slices.Sorted(maps.Keys(e.Data.Fields)), ", ")
+			}
 		}
 	}
 	line = printable(line)
@@ -168,9 +179,16 @@ func (v *View) sorted(keep func(Appointment) bool) (all []Appointment) {
 }
 
 var viewPage = template.Must(template.New("view").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="3"><title>What the booking app knows</title>
-<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left}</style>
-</head><body>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<noscript><meta http-equiv="refresh" content="5"></noscript><title>What the booking app knows</title>
+<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}</style>
+<script>setInterval(async () => {
+  const answer = await fetch(location.href).catch(() => null);
+  if (!answer || !answer.ok) return; // the next time
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html"), next = page.querySelector("main"), main = document.querySelector("main");
+  if (next && next.textContent !== main.textContent) main.replaceWith(next);
+}, 1000)</script>
+</head><body><main>
 <h1>What the booking app knows</h1>
 <p>Built from the topic <code>changes</code> alone. Change something in a connected calendar of the simulator, and it is here within seconds. Times are in UTC.</p>
 <h2>Appointments of people who connected a calendar</h2>
@@ -183,7 +201,7 @@ var viewPage = template.Must(template.New("view").Parse(`<!doctype html>
 <table><thead><tr><th>Organisation</th><th>Booking</th><th>Person</th><th>State</th></tr></thead><tbody>
 {{range .Results}}<tr><td>{{.Organization}}</td><td>{{.Booking}}</td><td>{{.User}}{{.Room}}</td><td>{{.Result}}</td></tr>
 {{end}}</tbody></table>
-</body></html>
+</main></body></html>
 `))
 
 // ServeHTTP shows it as a page that reads itself again.

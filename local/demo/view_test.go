@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/calbridge/calbridge/local/browser"
 	"github.com/calbridge/calbridge/local/stack"
 )
 
@@ -25,7 +26,8 @@ func TestAViewBuiltFromTheTopicIsWhatStandsInTheCalendar(t *testing.T) {
 		{"appointment", at("a", "10", `,"private":true`), "appointment of u-1: Tue 1 Dec 10:00 - 10:30, busy, (private)"},
 		{"appointment", at("d", "18", ""), "appointment of u-1: Tue 1 Dec 18:00 - 18:30, busy, (not told)"},
 		{"appointment", `{"change":"deleted","connection":"c","user":"u-1","id":"d"}`, "appointment of u-1 deleted: Tue 1 Dec 18:00 - 18:30, (not told)"},
-		{"booking.changed", `{"booking":"B-1","user":"u-1","change":"moved","fields":{"start":{"new":1},"end":{}}}`, "booking B-1 of u-1 was moved in Outlook end, start"},
+		{"booking.changed", `{"booking":"B-1","user":"u-1","change":"moved","fields":{"start":{"new":1},"end":{}}}`, "booking B-1 of u-1 was moved in Outlook: end, start"},
+		{"booking.changed", `{"booking":"B-1","user":"u-1","change":"deleted"}`, "booking B-1 of u-1 was deleted in Outlook"},
 		{"consent", `{}`, ""}, {"appointment", `7`, ""},
 	} {
 		if got := take(step.kind, step.data); got != step.line {
@@ -39,13 +41,74 @@ func TestAViewBuiltFromTheTopicIsWhatStandsInTheCalendar(t *testing.T) {
 	if got := strings.Join(times, "; "); got != "Tue 1 Dec 10:00 - 10:30 (private); Tue 1 Dec 12:00 - 12:30 Lunch <b>" {
 		t.Error(got)
 	}
-	if !v.Changed("acme", "B-1", "moved") || v.Changed("acme", "B-1", "deleted") || len(v.Appointments("other", "u-1")) != 0 {
+	if !v.Changed("acme", "B-1", "moved") || v.Changed("acme", "B-1", "answered") || len(v.Appointments("other", "u-1")) != 0 {
 		t.Error("it mixes things up")
 	}
 	page := httptest.NewRecorder()
 	v.ServeHTTP(page, nil)
 	if body := page.Body.String(); !strings.Contains(body, "Lunch &lt;b&gt;") || strings.Contains(body, "<b>") || !strings.Contains(body, "was moved in Outlook") {
 		t.Error(body)
+	}
+}
+
+func TestAnAppointmentSaysOnWhichDaysItIs(t *testing.T) {
+	at := func(s string) time.Time {
+		v, err := time.Parse(time.DateTime, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	for _, tt := range []struct {
+		start, end string
+		allDay     bool
+		want       string
+	}{
+		{"2026-12-01 10:00:00", "2026-12-01 10:30:00", false, "Tue 1 Dec 10:00 - 10:30"},
+		{"2026-12-01 22:00:00", "2026-12-02 01:00:00", false, "Tue 1 Dec 22:00 - Wed 2 Dec 01:00"},
+		{"2025-01-02 08:30:00", "2029-01-02 09:30:00", false, "Thu 2 Jan 2025 08:30 - Tue 2 Jan 2029 09:30"},
+		{"2026-11-24 00:00:00", "2026-11-25 00:00:00", true, "Tue 24 Nov, all day"},
+		{"2026-11-24 00:00:00", "2026-11-27 00:00:00", true, "Tue 24 Nov - Thu 26 Nov, all day"},
+		{"2026-12-31 00:00:00", "2027-01-01 00:00:00", true, "Thu 31 Dec, all day"},
+		{"2026-12-31 00:00:00", "2027-01-02 00:00:00", true, "Thu 31 Dec 2026 - Fri 1 Jan 2027, all day"},
+	} {
+		if got := (Appointment{Start: at(tt.start), End: at(tt.end), AllDay: tt.allDay}).When(); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}
+
+// What comes is on the page while somebody looks at it, on a telephone too.
+func TestTheViewShowsWhatComesWithoutAReload(t *testing.T) {
+	if testing.Short() {
+		t.Log("the browser is left out")
+		return
+	}
+	v := NewView()
+	server := httptest.NewServer(v)
+	defer server.Close()
+	take := func(title string) {
+		v.Take(stack.Change{Type: "calbridge.appointment.v1", Organization: "acme", Raw: fmt.Appendf(nil, `{"data":{"change":"upserted","connection":"c","user":"u-1","id":"a",
+ "start":{"dateTime":"2026-12-01T22:00:00"},"end":{"dateTime":"2026-12-02T01:00:00"},"showAs":"busy","title":%q}}`, title)})
+	}
+	take("Lunch <b> with " + strings.Repeat("x", 200))
+	p := browser.Start(t).Person(t)
+	p.Open(server.URL)
+	p.Sees("Lunch <b> with")
+	p.Accessible()
+	p.Phone()
+	p.Accessible()
+	if !p.Holds("document.documentElement.scrollWidth <= 320") {
+		t.Error("it is wider than a telephone")
+	}
+	p.Evaluate("window.kept = true", nil)
+	take("Dinner")
+	p.Sees("Dinner")
+	if !p.Holds("window.kept") {
+		t.Error("the page was loaded anew")
+	}
+	if all := p.Complaints("favicon"); len(all) > 0 {
+		t.Error(all)
 	}
 }
 
