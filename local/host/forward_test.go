@@ -101,6 +101,29 @@ func TestFrontEndHeadersAreBelieved(t *testing.T) {
 	}
 }
 
+// A second or malformed Host or a contradicting target is refused (§2.1), so that no
+// header but those two decides on path and Host.
+func TestContradictingHostsAreRefused(t *testing.T) {
+	h := start(t, webRoot(t), newHandler(), nil)
+	h.awaitReady(t)
+	for name, head := range map[string]string{
+		"two Hosts":       "GET /api/items/7 HTTP/1.1\r\nHost: a\r\nHost: 127.0.0.1:1",
+		"no Host":         "GET /api/items/7 HTTP/1.1",
+		"a path in Host":  "GET /api/items/7 HTTP/1.1\r\nHost: x/HandleWork",
+		"a query in Host": "GET /api/items/7 HTTP/1.1\r\nHost: x?y",
+		"absolute target": "GET http://127.0.0.1:1/HandleWork HTTP/1.1\r\nHost: app.example",
+		"no path":         "GET HandleWork HTTP/1.1\r\nHost: app.example",
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp, _ := h.raw(t, head+"\r\n\r\n")
+			if resp.StatusCode != 400 && resp.StatusCode != 500 {
+				t.Errorf("status %d", resp.StatusCode)
+			}
+			h.handler.none(t)
+		})
+	}
+}
+
 func TestForwardedQueryIsParsedAndWrittenAgain(t *testing.T) {
 	h := start(t, webRoot(t), newHandler(), nil)
 	for _, c := range []struct{ query, want string }{
