@@ -110,7 +110,7 @@ func TestCommandsThatWereNeverRunAreListed(t *testing.T) {
 
 var (
 	// azure is a command of Azure's without what is given to it: az keyvault secret show.
-	azure = regexp.MustCompile(`(?m)(?:^ *|[|(] ?)((?:azd?|infra/registration\.sh)(?: [a-z][a-z0-9-]*)*)`)
+	azure = regexp.MustCompile(`(?m)(?:^ *|[|(] ?)(azd?(?: [a-z][a-z0-9-]*)*|infra/(?:registration|rotate)\.sh)`)
 	// alert is one that infra/ makes; what a loop adds to its name is left out.
 	alert    = regexp.MustCompile(`name: '(calbridge-[a-z-]+?)-?(?:\$|')`)
 	variable = regexp.MustCompile(`\$\{([A-Z_]+)`)

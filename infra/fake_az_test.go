@@ -49,6 +49,7 @@ type call struct {
 
 const (
 	stateVariable = "FAKE_CLOUD"
+	keysVariable  = "BUILT_KEYS"
 	tenantID      = "99999999-9999-4999-8999-999999999999"
 )
 
@@ -59,7 +60,7 @@ func TestMain(m *testing.M) {
 	state := os.Getenv(stateVariable)
 	program := filepath.Base(os.Args[0])
 	if state == "" || !slices.Contains(played, program) {
-		os.Exit(m.Run())
+		os.Exit(run(m))
 	}
 	var c cloud
 	b, err := os.ReadFile(state)
@@ -87,6 +88,20 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
+// run runs the tests with a folder for what is built once.
+func run(m *testing.M) int {
+	folder, err := os.MkdirTemp("", "infra")
+	if err == nil {
+		defer func() { _ = os.RemoveAll(folder) }()
+		err = os.Setenv(keysVariable, folder)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 3
+	}
+	return m.Run()
+}
+
 func (c *cloud) answer(program string, args []string) (answer, failure string) {
 	switch program {
 	case "azd":
@@ -112,6 +127,8 @@ func (c *cloud) answer(program string, args []string) (answer, failure string) {
 		result, failure = c.rest(options)
 	case "keyvault secret list":
 		result, failure = c.secrets(options)
+	case "keyvault secret show":
+		result, failure = c.secret(options)
 	case "keyvault secret set":
 		result, failure = c.setSecret(options)
 	default:
@@ -190,138 +207,16 @@ func show(result any, options map[string][]string) (answer, failure string) {
 	}
 }
 
-func notFound() string {
-	return `Not Found({"error":{"code":"Request_ResourceNotFound","message":"Resource does not exist or one of its queried reference-property objects are not present."}})`
-}
-
-// rest is Graph.
-func (c *cloud) rest(options map[string][]string) (result any, failure string) {
-	path, ok := strings.CutPrefix(one(options, "--uri"), c.Endpoint+"/v1.0")
-	method := one(options, "--method")
-	if site, ok := between(one(options, "--uri"), "", "/config/configreferences/appsettings/refresh?api-version=2022-03-01"); ok && method == "POST" {
-		c.Refreshed = append(c.Refreshed, site)
-		return map[string]any{"value": []any{}}, ""
-	}
-	switch {
-	case !ok:
-		return nil, "the address is none of this cloud's Graph"
-	case c.SignedOut:
-		return nil, "Please run 'az login' to setup account."
-	case c.Denied && method != "GET":
-		return nil, `Forbidden({"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges to complete the operation."}})`
-	}
-	var body map[string]any
-	if method != "GET" {
-		file, ok := strings.CutPrefix(one(options, "--body"), "@")
-		if !ok || !slices.Contains(options["--headers"], "Content-Type=application/json") {
-			return nil, "Bad Request: a body from a file and its type are wanted"
-		}
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err.Error()
-		}
-		if err := json.Unmarshal(b, &body); err != nil {
-			return nil, fmt.Sprintf(`Bad Request({"error":{"code":"BadRequest","message":%q}})`, err)
-		}
-	}
-	create := slices.Contains(options["--headers"], "Prefer=create-if-missing")
-	if key, ok := between(path, "/servicePrincipals(appId='", "')"); ok && method == "GET" {
-		return find(c.Principals, "appId", key)
-	}
-	if path == "/servicePrincipals" && method == "POST" {
-		body["id"] = fmt.Sprintf("principal-%d", len(c.Principals))
-		c.Principals = append(c.Principals, body)
-		return body, ""
-	}
-	rest, ok := strings.CutPrefix(path, "/applications")
+// secret is one with its value.
+func (c *cloud) secret(options map[string][]string) (any, string) {
+	value, ok := c.Vaults[one(options, "--vault-name")][one(options, "--name")]
 	if !ok {
-		return nil, notFound()
+		return nil, "(SecretNotFound) A secret with (name/id) " + one(options, "--name") + " was not found in this key vault."
 	}
-	return c.applications(method, rest, body, create)
+	return map[string]any{"name": one(options, "--name"), "value": value}, ""
 }
 
-func (c *cloud) applications(method, path string, body map[string]any, create bool) (result any, failure string) {
-	if key, ok := between(path, "(uniqueName='", "')"); ok {
-		app, failure := find(c.Apps, "uniqueName", key)
-		switch {
-		case method == "GET" || failure != "" && !create:
-			return app, failure
-		case failure == "":
-			return nil, merge(app.(map[string]any), body)
-		}
-		added := map[string]any{"id": fmt.Sprintf("object-%d", len(c.Apps)), "appId": fmt.Sprintf("55555555-5555-4555-8555-55555555555%d", len(c.Apps)),
-			"uniqueName": key, "web": map[string]any{"redirectUris": []any{}}, "groupMembershipClaims": nil, "signInAudience": "AzureADMyOrg", "requiredResourceAccess": []any{}}
-		if body["displayName"] == nil {
-			return nil, `Bad Request({"error":{"code":"Request_BadRequest","message":"displayName is required"}})`
-		}
-		if failure := merge(added, body); failure != "" {
-			return nil, failure
-		}
-		c.Apps = append(c.Apps, added)
-		return added, ""
-	}
-	id, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	app, failure := find(c.Apps, "id", id)
-	switch {
-	case failure != "":
-		return nil, failure
-	case rest == "" && method == "PATCH":
-		return nil, merge(app.(map[string]any), body)
-	case rest == "federatedIdentityCredentials" && method == "GET":
-		all := []any{}
-		for _, f := range c.Credentials[id] {
-			all = append(all, f)
-		}
-		return map[string]any{"value": all}, ""
-	}
-	name, ok := between(rest, "federatedIdentityCredentials(name='", "')")
-	if !ok || method != "PATCH" || !create {
-		return nil, notFound()
-	}
-	if old, failure := find(c.Credentials[id], "name", name); failure == "" {
-		return nil, merge(old.(map[string]any), body)
-	}
-	body["name"] = name
-	if c.Credentials == nil {
-		c.Credentials = map[string][]map[string]any{}
-	}
-	c.Credentials[id] = append(c.Credentials[id], body)
-	return body, ""
-}
-
-// merge is PATCH: members that are named are replaced, those of web one by one.
-func merge(app, body map[string]any) (failure string) {
-	for name, value := range body {
-		switch name {
-		case "displayName", "signInAudience", "groupMembershipClaims", "requiredResourceAccess", "issuer", "subject", "audiences", "description":
-			app[name] = value
-		case "web":
-			for member, v := range value.(map[string]any) {
-				app["web"].(map[string]any)[member] = v
-			}
-		default:
-			return fmt.Sprintf(`Bad Request({"error":{"code":"Request_BadRequest","message":"Invalid property '%s'."}})`, name)
-		}
-	}
-	return ""
-}
-
-func find(all []map[string]any, member, value string) (any, string) {
-	for _, one := range all {
-		if one[member] == value {
-			return one, ""
-		}
-	}
-	return nil, notFound()
-}
-
-func between(s, before, after string) (string, bool) {
-	rest, ok := strings.CutPrefix(s, before)
-	inner, end := strings.CutSuffix(rest, after)
-	return inner, ok && end
-}
-
-// secrets lists names; values are not to be read by scripts.
+// secrets lists names.
 func (c *cloud) secrets(options map[string][]string) (any, string) {
 	vault, ok := c.Vaults[one(options, "--vault-name")]
 	if !ok || c.VaultDenied > 0 {
@@ -359,7 +254,25 @@ func (c *cloud) azd(args []string) (answer, failure string) {
 		c.Azd[args[2]] = args[3]
 		return "", ""
 	}
+	if len(args) == 3 && args[0] == "env" && args[1] == "get-value" {
+		if value, ok := c.Azd[args[2]]; ok {
+			return value + "\n", ""
+		}
+		return "", "key '" + args[2] + "' not found in the environment values"
+	}
 	return "", "unknown command"
+}
+
+// keysBinary is cmd/keys, built once for all scripts: they say go run, which takes longer.
+func keysBinary(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(os.Getenv(keysVariable), "keys")
+	if _, err := os.Stat(path); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../cmd/keys").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	return path
 }
 
 // play runs a script over a cloud, and returns what it said and what became of it.
@@ -374,6 +287,10 @@ func play(t *testing.T, c cloud, env []string, script string, args ...string) (a
 		if err := os.Symlink(binary, filepath.Join(folder, program)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	goes := "#!/bin/sh\n[ \"$1 $2\" = 'run ./cmd/keys' ] || exit 9\nshift 2\nexec '" + keysBinary(t) + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(folder, "go"), []byte(goes), 0o700); err != nil {
+		t.Fatal(err)
 	}
 	state := filepath.Join(folder, "cloud.json")
 	b, err := json.Marshal(c)

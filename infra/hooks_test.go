@@ -169,6 +169,94 @@ func TestHooksAndTemplateAgreeOnNames(t *testing.T) {
 	}
 }
 
+// filled is a cloud after the first deployment, with azd's environment.
+func filled(t *testing.T) cloud {
+	t.Helper()
+	c, _, said, err := play(t, newCloud(), environment(), after)
+	if err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	c.Calls, c.Refreshed = nil, nil
+	c.Azd = map[string]string{"KEY_VAULT_NAME": "vault-1", "AZURE_SUBSCRIPTION_ID": "sub-1", "AZURE_RESOURCE_GROUP": "rg-dev", "AZURE_FUNCTION_NAME": "func-1"}
+	return c
+}
+
+func TestAKeyIsRotatedInTheVaultStepByStep(t *testing.T) {
+	c := filled(t)
+	turn := func(step ...string) []string {
+		t.Helper()
+		c.Refreshed = nil
+		then, out, said, err := play(t, c, nil, "rotate.sh", step...)
+		if err != nil {
+			t.Fatalf("%v: %v: %s", step, err, said)
+		}
+		for _, call := range then.Calls {
+			out += strings.Join(call.Args, " ")
+		}
+		for _, value := range []string{c.Vaults["vault-1"]["link-keys"], then.Vaults["vault-1"]["link-keys"]} {
+			if strings.Contains(out+said, value) {
+				t.Errorf("%v: a key was shown", step)
+			}
+		}
+		if told := len(then.Refreshed) == 1; told == (step[1] == "list") {
+			t.Errorf("%v: the app was told %d times", step, len(then.Refreshed))
+		}
+		c = then
+		keys, err := settings.ParseLinkKeys(then.Vaults["vault-1"]["link-keys"])
+		if err != nil {
+			t.Fatalf("%v: %v", step, err)
+		}
+		var ids []string
+		for _, k := range keys {
+			ids = append(ids, k.ID)
+		}
+		return ids
+	}
+	first := turn("link-keys", "list")
+	added := turn("link-keys", "add")
+	if len(added) != 2 || added[0] != first[0] {
+		t.Fatalf("%v after %v", added, first)
+	}
+	if used := turn("link-keys", "use", added[1]); !slices.Equal(used, []string{added[1], first[0]}) {
+		t.Errorf("%v after %v", used, added)
+	}
+	if last := turn("link-keys", "drop", first[0]); !slices.Equal(last, added[1:]) {
+		t.Errorf("%v are left", last)
+	}
+}
+
+func TestAStepThatFailsLeavesTheVaultAsItIs(t *testing.T) {
+	c := filled(t)
+	broken := filled(t)
+	broken.Vaults["vault-1"]["token-keyset"] = "no keyset"
+	for name, one := range map[string]struct {
+		cloud cloud
+		args  []string
+	}{
+		"key in use":     {c, []string{"link-keys", "drop", signing(t, c)}},
+		"unknown key":    {c, []string{"token-keyset", "use", "1"}},
+		"unknown order":  {c, []string{"token-keyset", "replace"}},
+		"unknown secret": {c, []string{"entra-client-secret", "add"}},
+		"no order":       {c, []string{"token-keyset"}},
+		"not readable":   {broken, []string{"token-keyset", "add"}},
+	} {
+		then, out, _, err := play(t, one.cloud, nil, "rotate.sh", one.args...)
+		if err == nil || out != "" || !maps.Equal(then.Vaults["vault-1"], one.cloud.Vaults["vault-1"]) || len(then.changes()) > 0 {
+			t.Errorf("%s: %v, printed %q, changed %q", name, err, out, then.changes())
+		}
+	}
+}
+
+// signing is the id of the link key that signs.
+func signing(t *testing.T, c cloud) string {
+	t.Helper()
+	keys, err := settings.ParseLinkKeys(c.Vaults["vault-1"]["link-keys"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys[0].ID
+}
+
 // project is azure.yaml, as far as it is used; another member is a mistake.
 type project struct {
 	Name     string

@@ -53,11 +53,8 @@ if [ "$credential" != identity ]; then
 	esac
 fi
 
-# References that could not be resolved are tried again within a day, or now.
 if [ $filled = yes ]; then
-	az rest --method POST --only-show-errors --output none \
-		--uri "/subscriptions/$AZURE_SUBSCRIPTION_ID/resourceGroups/$AZURE_RESOURCE_GROUP/providers/Microsoft.Web/sites/$AZURE_FUNCTION_NAME/config/configreferences/appsettings/refresh?api-version=2022-03-01" ||
-		say "the app could not be told of its new keys: restart it"
+	infra/hooks/refresh.sh "$AZURE_SUBSCRIPTION_ID" "$AZURE_RESOURCE_GROUP" "$AZURE_FUNCTION_NAME" || : # it has said so
 fi
 
 if [ "${CALBRIDGE_REGISTRATION:-template}" = script ]; then
