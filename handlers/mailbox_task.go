@@ -17,6 +17,10 @@ type Tasker interface {
 	// Reconcile orders a new look at everything of an organisation whose settings are
 	// about to change. An error means that the bus refused.
 	Reconcile(ctx context.Context, organization, cause string) error
+	// Rewatch orders that the subscriptions to an organisation's calendars are ended or
+	// made as they should be, because that is about to change though nothing has to be
+	// written. An error means that the bus refused.
+	Rewatch(ctx context.Context, organization, cause string) error
 	// DisconnectAll orders that an organisation's connections are destroyed once it is
 	// deleted, which it is about to be. An error means that the bus refused.
 	DisconnectAll(ctx context.Context, organization string) error

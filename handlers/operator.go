@@ -75,10 +75,12 @@ func (o operator) tenant(ctx context.Context, r *request) answer {
 	if len(faults) > 0 {
 		return problemAnswer(codeInvalid, "Nothing was bound; errors says what is wrong.", faults...)
 	}
-	if tenant != "" {
-		if err := o.tasks.Reconcile(ctx, r.organization, "tenant"); err != nil {
-			return unavailable(err)
-		}
+	order := o.tasks.Reconcile
+	if tenant == "" { // nothing is written any more, and nothing read
+		order = o.tasks.Rewatch
+	}
+	if err := order(ctx, r.organization, "tenant"); err != nil {
+		return unavailable(err)
 	}
 	written, err := o.directory.Bind(ctx, r.organization, tenant, note)
 	if err != nil {

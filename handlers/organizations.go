@@ -64,6 +64,9 @@ func (o organizations) put(ctx context.Context, r *request) answer {
 			return next.WithID(r.organization), o.tasks.ClearDeleted(ctx, r.organization)
 		}
 		replaced, err := current.Replace(next)
+		if err == nil && switchedOff(*current, replaced) {
+			err = o.tasks.Rewatch(ctx, r.organization, "settings")
+		}
 		if err != nil || !matters(*current, replaced) {
 			return replaced, err
 		}
@@ -89,6 +92,11 @@ func matters(before, after organization.Organization) bool {
 	old, err1 := json.Marshal(before)
 	now, err2 := json.Marshal(after)
 	return errors.Join(err1, err2) != nil || !bytes.Equal(old, now)
+}
+
+// switchedOff reports whether calendars that may be read are not to be any more.
+func switchedOff(before, after organization.Organization) bool {
+	return before.Module && before.Sync && !(after.Module && after.Sync)
 }
 
 func (o organizations) delete(ctx context.Context, r *request) answer {

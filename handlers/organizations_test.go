@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -188,4 +189,34 @@ func TestASemicolonInAQueryIsPartOfItsValue(t *testing.T) {
 		t.Errorf("calls %q", calls)
 	}
 	w.problem(w.web("GET", "/api/organizations/acme/people?user=%zz", "", ""), 400, "invalid")
+}
+
+// Subscriptions to calendars that are not to be read any more end when that is decided.
+func TestSwitchingOffOrdersThatSubscriptionsEnd(t *testing.T) {
+	const on = `{"profile":"travel","module":true,"sync":true}`
+	for name, off := range map[string]func(*world) reply{
+		"sync":   func(w *world) reply { return w.put("acme", `{"profile":"travel","module":true,"sync":false}`) },
+		"module": func(w *world) reply { return w.put("acme", `{"profile":"travel","module":false,"sync":true}`) },
+		"tenant": func(w *world) reply { return w.bind("acme", `{"tenant":null,"note":"x"}`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 0, nil)
+			object(t, w.put("acme", on), 201)
+			before := len(w.called())
+			object(t, off(w), 200)
+			calls := w.called()[before:]
+			if len(calls) != 1 || !strings.HasPrefix(calls[0], "rewatch acme ") {
+				t.Errorf("%q", calls)
+			}
+			if name == "tenant" {
+				return
+			}
+			w.recorder.fail = errors.New("the bus is down")
+			object(t, w.put("acme", `{"profile":"travel","module":false,"sync":false}`), 200)
+			w.recorder.fail = nil
+			object(t, w.put("acme", on), 200)
+			w.recorder.fail = errors.New("the bus is down")
+			w.problem(off(w), 503, "unavailable")
+		})
+	}
 }

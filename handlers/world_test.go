@@ -114,6 +114,10 @@ func (r *recorder) Reconcile(ctx context.Context, organization, cause string) er
 	return r.note(ctx, "reconcile "+organization+" "+cause, queue.Message{})
 }
 
+func (r *recorder) Rewatch(ctx context.Context, organization, cause string) error {
+	return r.note(ctx, "rewatch "+organization+" "+cause, queue.Message{})
+}
+
 func (r *recorder) DisconnectAll(ctx context.Context, organization string) error {
 	return r.note(ctx, "disconnect all "+organization, queue.Message{})
 }

@@ -87,6 +87,17 @@ func TestTheSubscriptionFollowsTheConnection(t *testing.T) {
 	}
 }
 
+// Consent that is lost, sync that is switched off: subscriptions end at once.
+func TestWhatClosesCalendarsOrdersALookAtAllSubscriptions(t *testing.T) {
+	r := newRig(t, "travel")
+	if err := r.engine().Rewatch(t.Context(), acme, "settings"); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.orders(); len(got) != 1 || got[0] != " settings" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestOtherSettingsOrderALookAtAllSubscriptions(t *testing.T) {
 	r := newRig(t, "travel")
 	if err := r.engine().Reconcile(t.Context(), acme, "settings"); err != nil {

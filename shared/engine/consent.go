@@ -336,6 +336,12 @@ func (e *Engine) announceConsent(ctx context.Context, was, next organization.Org
 			return err
 		}
 	}
+	lost := next.State.Consent == organization.ConsentMissing && was.State.Consent != organization.ConsentMissing
+	if lost || was.State.Tenant != "" && next.State.Tenant == "" {
+		if err := e.Rewatch(ctx, next.ID, "consent"); err != nil {
+			return err
+		}
+	}
 	if was.State.Consent == next.State.Consent && was.State.Tenant == next.State.Tenant && was.State.Evidence == next.State.Evidence {
 		return nil
 	}

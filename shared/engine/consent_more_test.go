@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -129,5 +130,14 @@ func TestAnotherTenantsTokenSaysNothingOfTheConsent(t *testing.T) {
 	failing("chie")
 	if s := readOrganization(t, w); s.Consent != "consent-missing" {
 		t.Errorf("%+v", s)
+	}
+	looks := 0
+	for _, m := range w.Broker.Peek(queue.MailboxTasks) {
+		if strings.Contains(string(m.Body), `"op":"subscribe","organization":"`+world.Organization+`","cause":"consent"`) {
+			looks++
+		}
+	}
+	if looks != 1 {
+		t.Errorf("%d looks at the subscriptions", looks)
 	}
 }

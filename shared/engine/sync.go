@@ -79,7 +79,7 @@ func (e *Engine) SetSync(ctx context.Context, id string, on, remove bool) error 
 		if next.Sync || next.State.Removing {
 			return e.Reconcile(ctx, id, "sync")
 		}
-		return nil
+		return e.Rewatch(ctx, id, "sync")
 	})
 	if err != nil && !errors.Is(err, errSame) {
 		return fmt.Errorf("engine.SetSync: %w", err)

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/calbridge/calbridge/shared/engine"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/organization"
+	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -54,6 +56,25 @@ func threeBookings(t *testing.T) *world.World {
 	settle(t, w)
 	w.Advance(5 * time.Hour)
 	return w
+}
+
+// Off, on, and off with removal: each orders that the subscriptions are looked at, when
+// every process knows.
+func TestSwitchingSyncOrdersALookAtTheSubscriptions(t *testing.T) {
+	w := threeBookings(t)
+	keepOrganization(t, w)
+	for n, on := range []bool{false, true, false} {
+		setSync(t, w, on, n == 2)
+		all := 0
+		for _, m := range w.Broker.Peek(queue.MailboxTasks) {
+			if strings.Contains(string(m.Body), `"op":"subscribe"`) && m.ScheduledFor.After(w.Now()) {
+				all++
+			}
+		}
+		if all != n+1 {
+			t.Errorf("switched %d times: %d orders", n+1, all)
+		}
+	}
 }
 
 func TestSwitchingOffRemovesNothingByItselfAndOnAgainReconciles(t *testing.T) {

@@ -64,6 +64,13 @@ func (e *Engine) Reconcile(ctx context.Context, organization, cause string) erro
 		subscribe.AllMessage(organization, subscribe.CauseSettings, at))
 }
 
+// Rewatch orders that the subscriptions to an organisation's calendars are looked at,
+// because its calendars are about to be closed to us: they end when every process knows,
+// and not when they tell of something or are due. It is called before the change is stored.
+func (e *Engine) Rewatch(ctx context.Context, organization, cause string) error {
+	return e.send(ctx, queue.MailboxTasks, subscribe.AllMessage(organization, cause, e.now().Add(settling)))
+}
+
 // Task takes a message of the queue mailbox-tasks: it reads, marks rows as owed
 // and wakes lanes; it never changes an event.
 func (e *Engine) Task(ctx context.Context, m queue.Message) error {

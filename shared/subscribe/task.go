@@ -11,6 +11,7 @@ import (
 	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
 )
@@ -199,15 +200,15 @@ func (k *Keeper) heard(ctx context.Context, row state.Subscription) error {
 
 // look reads whether and in whose name a connection's calendars may be read. A zero
 // connection is one that is gone.
-func (k *Keeper) look(ctx context.Context, organization string, id key.Key) (c connection.Connection, as graph.Access, readable bool, err error) {
-	row, err := k.connections.Get(ctx, organization, id)
+func (k *Keeper) look(ctx context.Context, owner string, id key.Key) (c connection.Connection, as graph.Access, readable bool, err error) {
+	row, err := k.connections.Get(ctx, owner, id)
 	if errors.Is(err, state.ErrNotFound) || err == nil && row.State == connection.Disconnected {
 		return c, as, false, nil
 	}
 	if err != nil {
 		return c, as, false, err
 	}
-	org, err := k.orgs.Organization(ctx, organization)
+	org, err := k.orgs.Organization(ctx, owner)
 	if errors.Is(err, state.ErrNotFound) {
 		return row.Connection, as, false, nil
 	}
@@ -215,5 +216,8 @@ func (k *Keeper) look(ctx context.Context, organization string, id key.Key) (c c
 		return c, as, false, err
 	}
 	as, readable = downsync.AccessTo(org, row.Connection)
+	if as.App() && org.State.Consent == organization.ConsentMissing {
+		readable = false // until it is back nobody has a token; the schedule finds out
+	}
 	return row.Connection, as, readable, nil
 }
