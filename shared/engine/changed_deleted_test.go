@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/calbridge/calbridge/local/m365/exchange"
 	"github.com/calbridge/calbridge/shared/downsync"
@@ -101,5 +102,43 @@ func TestAFewDeletionsAreNotHeld(t *testing.T) {
 	b.read()
 	if n := len(b.told()); n != 9 {
 		t.Errorf("%d told, want 9", n)
+	}
+}
+
+// What was written and deleted again between two readings is known to who wrote it.
+func TestAnEventThatNoPageEverShowedIsToldAsDeletedOnce(t *testing.T) {
+	b := back(t, "report")
+	began := b.Now()
+	b.Advance(time.Minute)
+	send(t, b.World, bookingOf(t, "c", 1, nil))
+	settle(t, b.World)
+	made := b.Ours("c", "aino")
+	if len(made) != 1 {
+		t.Fatalf("%d events", len(made))
+	}
+	b.does(b.owner.Delete(made[0].ID))
+	if items := b.page(); len(items) != 0 {
+		t.Fatalf("a page shows %+v", items)
+	}
+	ask := func() []graph.Item {
+		lately, err := b.Engine().Written(context.Background(), ainosLane(), ainosBox, began)
+		b.does(err)
+		var items []graph.Item
+		for _, w := range lately {
+			items = append(items, graph.Item{ID: w.ID, Removed: true})
+		}
+		return items
+	}
+	items := ask()
+	if len(items) != 1 || items[0].ID != made[0].ID {
+		t.Fatalf("written lately: %+v", items)
+	}
+	for range 2 {
+		b.does(b.tellTo(b.Engine(), items))
+		settle(t, b.World)
+	}
+	b.expectTold("deleted by time")
+	if items := ask(); len(items) != 0 {
+		t.Errorf("still written: %+v", items)
 	}
 }
