@@ -98,8 +98,9 @@
 //     as deleted then: it left what is read, and nobody will say what becomes of it.
 //   - An event that becomes ours is told as deleted: its booking stands for it. So is an
 //     event under its old name that becomes a series, or stops being one.
-//   - Calendars that are not chosen any more are not read, and nothing is said of what
-//     was in them.
+//   - Calendars that are not chosen any more are not read, and what was known of them is
+//     forgotten, as it is where the direction reads nothing any more. Nothing is said of what
+//     was in them: nobody deleted it. The booking app, which knows the connection, discards it.
 //   - A calendar that is not there any more says nothing of its events either.
 package downsync
 

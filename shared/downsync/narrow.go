@@ -3,8 +3,10 @@ package downsync
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/calbridge/calbridge/shared/appointment"
+	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/state"
@@ -50,29 +52,44 @@ func (r *reading) blankCalendar(ctx context.Context, calendar key.Key, old state
 	return blank, r.appointments.Clear(ctx, calendar)
 }
 
-// blank forgets what was in all calendars of a connection that is not to be read, since
-// nothing of them may be told.
+// blank forgets what was in all calendars of a connection that is not to be read: nothing of
+// them may be told, or its direction reads nothing any more.
 func (r *reading) blank(ctx context.Context) error {
 	h, err := r.held.Get(ctx, r.org.ID, r.c.ID)
-	if err == nil {
+	switch {
+	case err == nil && r.onlyOurs():
 		err = r.unheld(ctx, h)
+	case err == nil:
+		err = r.over(ctx, h, overLeft)
 	}
 	if err != nil && !errors.Is(err, state.ErrNotFound) {
 		return err
 	}
-	for _, id := range r.progress.Read {
+	return r.leave(ctx, nil)
+}
+
+// leave forgets, without a word, the calendars that were read and are not among those to be
+// read any more. What is noted of them is how often they have changed what may be told, so
+// that all of them is news when they are read again.
+func (r *reading) leave(ctx context.Context, all []connection.Calendar) error {
+	p := &r.progress
+	left := slices.DeleteFunc(slices.Clone(p.Read), func(id string) bool {
+		return slices.ContainsFunc(all, func(one connection.Calendar) bool { return one.ID == id })
+	})
+	for _, id := range left {
 		calendar := state.CalendarKey(r.c.ID, id)
 		old, err := r.cursors.Get(ctx, calendar)
 		if err != nil {
 			return err
 		}
-		if old.ETag == "" {
-			continue
+		if old.ETag != "" {
+			if _, err = r.blankCalendar(ctx, calendar, old); err != nil {
+				return err
+			}
 		}
-		if _, err := r.blankCalendar(ctx, calendar, old); err != nil {
-			return err
-		}
+		p.Left = withCalendar(p.Left, id)
 	}
+	p.Read = slices.DeleteFunc(p.Read, func(id string) bool { return slices.Contains(left, id) })
 	return nil
 }
 

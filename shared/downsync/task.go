@@ -3,6 +3,7 @@ package downsync
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
@@ -181,16 +182,20 @@ func (r *reading) read(ctx context.Context) error {
 func (r *reading) begin(ctx context.Context, all []connection.Calendar) error {
 	p := &r.progress
 	if r.m.Number(doneProperty) == 0 && r.m.Number(pagesProperty) == 0 {
-		*p = state.Progress{Asked: p.Asked, Began: r.began.UTC(), Ended: p.Ended, Read: p.Read}
+		*p = state.Progress{Asked: p.Asked, Began: r.began.UTC(), Ended: p.Ended, Read: p.Read, Left: p.Left}
 	}
 	p.State, p.Cause, p.Calendars = state.SyncRunning, "", len(all)
 	p.Done = min(int(r.m.Number(doneProperty)), len(all))
-	before := len(p.Read)
+	before := slices.Clone(p.Read)
+	if err := r.leave(ctx, all); err != nil {
+		return err
+	}
 	for _, one := range all {
 		p.Read = withCalendar(p.Read, one.ID)
+		p.Left = slices.DeleteFunc(p.Left, func(id string) bool { return id == one.ID })
 	}
 	// What is going to be read is noted first, so that whatever is left of it is found.
-	r.watched = r.cause == CauseRequest || r.cause == CauseConnect || p.Pages > 0 || len(p.Read) > before
+	r.watched = r.cause == CauseRequest || r.cause == CauseConnect || p.Pages > 0 || !slices.Equal(p.Read, before)
 	if r.cause != CauseSchedule && r.cause != CauseNotified && r.cause != CauseAgain {
 		if err := r.ensureTurn(ctx); err != nil {
 			return err
@@ -252,8 +257,9 @@ func (r *reading) end(ctx context.Context) error {
 // off notes that a connection's calendars are not to be read. Where that is the
 // connection's own doing it leaves the agenda; where it is the organisation's it stays
 // there, which costs nothing, so that it is read again when the settings allow it. What
-// is known of the calendars stays until the connection goes, so that nothing is told twice
-// when they are read again; only what an organisation has nothing told of is forgotten.
+// is known of the calendars is forgotten where the direction reads nothing any more, and
+// where nothing of them may be told. Where module or sync are off, or the sign-in is dead,
+// it stays until they are read again, or the connection goes, so that nothing is told twice.
 func (r *reading) off(ctx context.Context, why string) error {
 	turn := r.dropTurn
 	if why == causeModuleOff || why == causeSyncOff || why == causeNothing || why == causeTenant {
@@ -262,10 +268,11 @@ func (r *reading) off(ctx context.Context, why string) error {
 	if err := turn(ctx); err != nil {
 		return err
 	}
-	if r.progress.State == state.SyncOff && r.progress.Cause == why {
+	forgets := (!r.c.Reads() || r.onlyOurs()) && len(r.progress.Read) > 0
+	if r.progress.State == state.SyncOff && r.progress.Cause == why && !forgets {
 		return nil
 	}
-	if r.onlyOurs() {
+	if forgets {
 		if err := r.blank(ctx); err != nil {
 			return err
 		}
@@ -290,7 +297,7 @@ func (s *Syncer) forget(ctx context.Context, organization string, id key.Key) er
 	if err != nil && !errors.Is(err, state.ErrNotFound) { // of an organisation that is gone the schedule itself drops them
 		return err
 	}
-	if err := r.clear(ctx, p.Read); err != nil {
+	if err := r.clear(ctx, slices.Concat(p.Read, p.Left)); err != nil {
 		return err
 	}
 	if err := s.endHeld(ctx, organization, id, overGone); err != nil {
