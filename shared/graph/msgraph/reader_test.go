@@ -185,6 +185,8 @@ func TestOddItemsAreRead(t *testing.T) {
 		want graph.Item
 	}{
 		"moved out of the window":      {`{"id":"a","@removed":{"reason":"deleted"},"subject":"x"}`, graph.Item{ID: "a", Removed: true}},
+		"removed, to be restored":      {`{"id":"a","@removed":{"reason":"changed"}}`, graph.Item{ID: "a", Removed: true}},
+		"removed, in some way":         {`{"id":"a","@removed":{}}`, graph.Item{ID: "a", Removed: true}},
 		"not removed":                  {`{"id":"a","@removed":null}`, graph.Item{ID: "a"}},
 		"slim":                         {`{"id":"a","type":"occurrence","seriesMasterId":"m","start":{"dateTime":"2026-12-02T09:00:00.0000000","timeZone":"UTC"}}`, graph.Item{ID: "a", Kind: graph.Occurrence, Series: "m", Start: time.Date(2026, 12, 2, 9, 0, 0, 0, time.UTC)}},
 		"an unknown kind":              {`{"id":"a","type":"future","seriesMasterId":"m"}`, graph.Item{ID: "a", Kind: graph.Exception, Series: "m"}},
