@@ -168,6 +168,29 @@ func renewalSlot(at time.Time) string {
 	return fmt.Sprintf("r%013d", at.Truncate(RenewalSlot).UnixMilli())
 }
 
+const notifiedRow = "notified"
+
+// Notified is where all subscriptions were last made to notify; "" when that is not known.
+// One request.
+func (d *Due) Notified(ctx context.Context) (string, error) {
+	e, err := d.tables.Get(ctx, tableDue, sweptPartition, notifiedRow)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return "", fmt.Errorf("state.Notified: %w", err)
+	}
+	address, _ := e.Props["address"].(string)
+	return address, nil
+}
+
+// SetNotified remembers it. One request.
+func (d *Due) SetNotified(ctx context.Context, address string) error {
+	_, err := d.tables.Apply(ctx, tableDue, []Change{{InsertOrReplace, Entity{Partition: sweptPartition, Row: notifiedRow,
+		Props: map[string]any{"address": address}}}})
+	if err != nil {
+		return fmt.Errorf("state.SetNotified: %w", err)
+	}
+	return nil
+}
+
 // AddRenewal puts a connection on the agenda; again in the same slot changes nothing. One
 // request.
 func (d *Due) AddRenewal(ctx context.Context, r Renewal) error {
