@@ -134,6 +134,7 @@ func (s *story) difference(b mailbox) string {
 		switch {
 		case !slices.Contains(chosen, a.Calendar), elsewhere[id]: // nothing is said of what is not read
 		case s.gone[id] && want[id] == "" && (s.silent || s.restored[c.ID.String()]): // nor of what went while nothing was told, or was to stay
+		case s.gone[id] && want[id] == "" && s.filed[series(id)] && !s.anew: // what went in a calendar that is not read only a full reading misses
 		case window.Holds(wall(a.Start.DateTime), wall(a.End.DateTime)):
 			got[id] = shown(privacy, value(a.Title), value(a.Body), a.ShowAs, a.Sensitivity, wall(a.Start.DateTime), wall(a.End.DateTime), a.AllDay)
 		}

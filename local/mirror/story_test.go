@@ -43,6 +43,7 @@ type story struct {
 	did      map[string]bool            // titles and starts that people gave
 	private  map[string]bool            // ids of events that were private at some time
 	filed    map[string]bool            // the app's ids of what people put into another calendar
+	anew     bool                       // everything was read in full since anything was done
 	stirred  map[string]bool            // users whose connections were changed, so that their bookings may go elsewhere
 	hushed   bool                       // less than titles could be told at some time
 	ended    map[key.Key][]string       // connections that were disconnected, to their calendars
@@ -386,6 +387,7 @@ func (s *story) calm() {
 
 // readAnew lets all that is read be read in full, as it is once a week at the latest.
 func (s *story) readAnew() {
+	s.anew = true
 	for _, b := range s.boxes {
 		s.must(s.Graph.Changes().Expire(b.Tenant, b.Address))
 	}
