@@ -68,9 +68,10 @@ type rig struct {
 	after   bool            // it dies after the effect
 	dead    bool
 	effects int
-	reader  graph.Reader         // in place of the twin
-	options *downsync.Options    // of every process
-	ours    func() downsync.Ours // in place of the rig, of every process
+	reader  graph.Reader           // in place of the twin
+	options *downsync.Options      // of every process
+	ours    func() downsync.Ours   // in place of the rig, of every process
+	orgs    downsync.Organizations // in place of the rig
 	others  []posted
 }
 
@@ -129,8 +130,12 @@ func (r *rig) boot(o *downsync.Options) {
 	if r.ours != nil {
 		ours = r.ours()
 	}
+	var orgs downsync.Organizations = r
+	if r.orgs != nil {
+		orgs = r.orgs
+	}
 	r.dead = false
-	r.syncer = downsync.New(downsync.Effects{Tables: fusedTables{r, r.tables}, Bus: bus{r}, Reader: fusedReader{r, reader}, Organizations: r,
+	r.syncer = downsync.New(downsync.Effects{Tables: fusedTables{r, r.tables}, Bus: bus{r}, Reader: fusedReader{r, reader}, Organizations: orgs,
 		Ours: ours, Failures: r, Watch: r}, o)
 }
 
