@@ -92,6 +92,10 @@ func (f *function) ends(t *testing.T) []string {
 func TestNoRouteOfTheRepositoryIsLeft(t *testing.T) {
 	h := repositoryHost(t)
 	b := bender{h}
+	step := 1
+	if testing.Short() {
+		step = 8 // there is no race in it to look for
+	}
 	tried, taken := 0, 0
 	for _, f := range h.routes {
 		for _, s := range f.route.segments {
@@ -104,10 +108,11 @@ func TestNoRouteOfTheRepositoryIsLeft(t *testing.T) {
 			method = strings.ToUpper(f.trigger.Methods[0])
 		}
 		for _, at := range f.ends(t) {
-			for _, x := range bends {
+			for i := 0; i < len(bends); i += step {
 				for _, y := range bends {
 					for n := range 4 {
 						tried++
+						x := bends[i]
 						g, sees, leaves := b.tryMethod(method, at+encode(x+y, n))
 						if g != nil {
 							taken++
@@ -121,7 +126,7 @@ func TestNoRouteOfTheRepositoryIsLeft(t *testing.T) {
 		}
 	}
 	t.Logf("%d paths, of which %d match a route", tried, taken)
-	if tried < 100_000 || taken < 1000 {
+	if tried < 100_000/step || taken < 1000/step {
 		t.Errorf("%d tried, %d taken: the test shows nothing", tried, taken)
 	}
 }
