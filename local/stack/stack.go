@@ -108,10 +108,17 @@ func (s *Stack) startM365(o Options) error {
 	if graph && authority {
 		return nil
 	}
+	registration, err := infra.LoadRegistration()
+	if err != nil {
+		return err
+	}
+	roles, _, err := registration.Permissions() // its scopes are those of every sign-in
+	if err != nil {
+		return err
+	}
 	o.M365.Now = s.Clock.Now
 	s.M365 = m365.New(&o.M365)
-	s.app = entra.App{ID: s.Settings["ENTRA_CLIENT_ID"], Name: "Calbridge", Secrets: []string{s.Settings["ENTRA_CLIENT_SECRET"]},
-		Delegated: []string{"User.Read", Permission}, Roles: []string{Permission}}
+	s.app = entra.App{ID: s.Settings["ENTRA_CLIENT_ID"], Name: "Calbridge", Secrets: []string{s.Settings["ENTRA_CLIENT_SECRET"]}, Roles: roles}
 	s.M365.Entra.Register(s.app)
 	if err := onFree(o.M365Addr, s.M365.Listen); err != nil {
 		return err
