@@ -24,6 +24,14 @@ import (
 func heard(t *testing.T) (*world, notify.Subscription) {
 	t.Helper()
 	w := startMoved(t, stack.Options{})
+	return w, w.hears()
+}
+
+// hears connects Aino's calendar, waits until nothing is left to do, and returns Graph's
+// subscription.
+func (w *world) hears() notify.Subscription {
+	w.t.Helper()
+	t := w.t
 	w.people("aino")
 	api := w.API()
 	settings := `{"profile":"training","permission":"application","module":true,"sync":true,"timeZone":"Europe/Helsinki","downSync":{"privacy":"all"}}`
@@ -41,7 +49,7 @@ func heard(t *testing.T) (*world, notify.Subscription) {
 		w.Advance(2 * time.Minute)
 	}
 	w.quiet()
-	return w, w.M365.Hub.Subscriptions()[0]
+	return w.M365.Hub.Subscriptions()[0]
 }
 
 // edit makes an event in Aino's calendar.
