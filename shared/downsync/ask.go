@@ -129,7 +129,7 @@ func (x *round) alive(ctx context.Context, record string, i graph.Item) error {
 		}
 		day = name
 	}
-	if !x.window().Whole().Holds(i.Start, i.End) {
+	if !x.kept().Holds(i.Start, i.End) {
 		x.drop(record, i.ID)
 		return nil
 	}

@@ -172,7 +172,7 @@ func (x *round) unshown(ctx context.Context, found map[string]suspects) error {
 		s := suspects{record: record, all: !x.masters[id]}
 		if record.One != nil && !x.saw(id) && !x.gone[markOf(id)] {
 			s.one = x.window().Holds(record.One.Start, record.One.End)
-			if !s.one && !x.window().Whole().Holds(record.One.Start, record.One.End) {
+			if !s.one && !x.kept().Holds(record.One.Start, record.One.End) {
 				record.One = nil
 				x.book.set(record)
 			}
@@ -191,7 +191,7 @@ func (x *round) unshownDays(record state.Record) (missing []string) {
 	kept := state.Record{ID: record.ID, One: record.One, Days: map[string]state.Known{}}
 	for name, known := range record.Days {
 		shown := x.saw(appointment.DayID(record.ID, name))
-		if !shown && !x.window().Whole().Holds(known.Start, known.End) {
+		if !shown && !x.kept().Holds(known.Start, known.End) {
 			continue
 		}
 		kept.Days[name] = known

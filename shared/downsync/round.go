@@ -120,6 +120,15 @@ func (x *round) window() appointment.Window {
 	return appointment.Window{From: x.cursor.From, To: x.cursor.To}
 }
 
+// kept is the time of which appointments stay known: the window as it was before it was
+// shrunk, and a day more, since whole days have no zone (graph/contract.md 2.3) and may be
+// shown though they begin at the window's end.
+func (x *round) kept() appointment.Window {
+	w := x.window().Whole()
+	w.To = w.To.AddDate(0, 0, 1)
+	return w
+}
+
 // run reads pages until the round ends, then does what only its end allows.
 func (x *round) run(ctx context.Context) (more bool, err error) {
 	for {
