@@ -37,6 +37,11 @@ func TestTheBookingAppHasTheCalendar(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := newRig(t, `"downSync":{"privacy":"all"},"brake":{"count":100000,"percent":100}`)
 		w := world{rig: r, t: t, alive: map[string]bool{}}
+		aside, err := r.store.AddCalendar(tenant, aino, "Aside") // which is not read
+		r.must(err)
+		own, err := r.store.Calendar(tenant, aino, "")
+		r.must(err)
+		w.calendars = []string{aside.ID, own.ID}
 		r.org.DownSync.Privacy = rapid.SampledFrom([]string{"busy", "title", "all"}).Draw(t, "privacy")
 		if rapid.IntRange(0, 3).Draw(t, "scope") == 0 { // no event can be read by its id
 			r.c.Scope, r.org.DownSync.Privacy = "busy", "busy"
@@ -69,8 +74,9 @@ func TestTheBookingAppHasTheCalendar(t *testing.T) {
 		}
 		w.faults, r.left = 0, 0
 		r.now = r.now.Add(time.Minute)
-		r.sync(downsync.CauseSchedule)
-		r.sync(downsync.CauseSchedule)
+		for range 3 { // of what was moved two rounds conclude
+			r.sync(downsync.CauseSchedule)
+		}
 		for r.cursor().Shrunk > 0 { // it failed so often that less was asked for
 			r.now = r.now.AddDate(0, 0, 2)
 			r.sync(downsync.CauseSchedule)
@@ -88,6 +94,7 @@ type world struct {
 	faults           int
 	alive            map[string]bool // app's ids that were ever there
 	number           int
+	calendars        []string // into which events are moved
 }
 
 func (w *world) fate(twin.Visit) twin.Fate {
@@ -129,7 +136,7 @@ func (w *world) edit() {
 	}
 	all := w.store.Events(tenant, aino)
 	days := w.days()
-	act := rapid.IntRange(0, 11).Draw(w.t, "edit")
+	act := rapid.IntRange(0, 12).Draw(w.t, "edit")
 	switch {
 	case act <= 1 || len(all) == 0:
 		w.meet(title, start)
@@ -162,6 +169,8 @@ func (w *world) change(owner exchange.Owner, act int, target, title string, star
 		_, _ = owner.Change(target, exchange.Change{Sensitivity: &s})
 	case 11:
 		_ = owner.Write(target, "<p>"+title+"</p>")
+	case 12:
+		_, _ = owner.File(target, rapid.SampledFrom(w.calendars).Draw(w.t, "calendar"))
 	}
 }
 
@@ -184,6 +193,9 @@ func (w *world) check() {
 	window := appointment.Window{From: cursor.From, To: cursor.To}
 	want, got := map[string]string{}, map[string]string{}
 	for id, e := range w.view(cursor.From, cursor.To) {
+		if e.Calendar == w.calendars[0] {
+			continue
+		}
 		want[id] = shown(w.org.DownSync.Privacy, e.Subject, e.Body, e.ShowAs, e.Sensitivity, e.From.UTC(), e.To.UTC(), e.AllDay)
 	}
 	for id, a := range w.app() {
