@@ -22,9 +22,18 @@ const (
 	late                // a request to Graph is on its way, and lands later
 )
 
-// fuse is the life of one process: so many effects until it dies; 0 is for ever.
+// kinds of effects.
+const (
+	anyEffect = iota
+	onTables  // a change of them
+	onBus
+	onGraph
+)
+
+// fuse is the life of one process: so many effects of a kind until it dies; 0 is for ever.
 type fuse struct {
 	left int
+	kind int
 	how  death
 	dead bool
 	// pause is how many effects are left until the process stands still for a while, as one
@@ -37,7 +46,7 @@ type fuse struct {
 
 // burn has an effect, unless the process dies before. The effect of one that is dead does
 // not end with its invocation.
-func (f *fuse) burn(ctx context.Context, effect func(context.Context) error) error {
+func (f *fuse) burn(ctx context.Context, kind int, effect func(context.Context) error) error {
 	if f.pause > 0 && !f.dead {
 		if f.pause--; f.pause == 0 && f.meanwhile != nil {
 			f.meanwhile()
@@ -46,7 +55,7 @@ func (f *fuse) burn(ctx context.Context, effect func(context.Context) error) err
 	if f.dead {
 		return errDead
 	}
-	if f.left > 0 {
+	if f.left > 0 && f.counts(kind) {
 		if f.left--; f.left == 0 {
 			f.dead = true
 			if f.how == after {
@@ -58,15 +67,33 @@ func (f *fuse) burn(ctx context.Context, effect func(context.Context) error) err
 	return effect(ctx)
 }
 
+func (f *fuse) counts(kind int) bool { return f.kind == anyEffect || f.kind == kind }
+
 // departs reports whether the process dies at its next effect, and that lands later.
-func (f *fuse) departs() bool { return f.left == 1 && f.how == late && !f.dead && f.pause != 1 }
+func (f *fuse) departs() bool {
+	return f.left == 1 && f.counts(onGraph) && f.how == late && !f.dead && f.pause != 1
+}
 
 // leave is burn for a request that changes something at Graph, which may land late.
 func (f *fuse) leave(ctx context.Context, effect func(context.Context) error) error {
 	if f.departs() {
 		f.depart(func() { _ = effect(context.WithoutCancel(ctx)) })
 	}
-	return f.burn(ctx, effect)
+	return f.burn(ctx, onGraph, effect)
+}
+
+// ask is burn for one that changes nothing there.
+func (f *fuse) ask(ctx context.Context, effect func(context.Context) error) error {
+	return f.burn(ctx, onGraph, effect)
+}
+
+// read and write are burn for the tables.
+func (f *fuse) read(ctx context.Context, effect func(context.Context) error) error {
+	return f.burn(ctx, anyEffect, effect)
+}
+
+func (f *fuse) write(ctx context.Context, effect func(context.Context) error) error {
+	return f.burn(ctx, onTables, effect)
 }
 
 func burned[T any](ctx context.Context, burn func(context.Context, func(context.Context) error) error, effect func(context.Context) (T, error)) (out T, err error) {
@@ -80,15 +107,15 @@ type fusedTables struct {
 }
 
 func (f fusedTables) Get(ctx context.Context, table, partition, row string) (state.Entity, error) {
-	return burned(ctx, f.burn, func(ctx context.Context) (state.Entity, error) { return f.inner.Get(ctx, table, partition, row) })
+	return burned(ctx, f.read, func(ctx context.Context) (state.Entity, error) { return f.inner.Get(ctx, table, partition, row) })
 }
 
 func (f fusedTables) Query(ctx context.Context, table string, span state.Span) ([]state.Entity, error) {
-	return burned(ctx, f.burn, func(ctx context.Context) ([]state.Entity, error) { return f.inner.Query(ctx, table, span) })
+	return burned(ctx, f.read, func(ctx context.Context) ([]state.Entity, error) { return f.inner.Query(ctx, table, span) })
 }
 
 func (f fusedTables) Apply(ctx context.Context, table string, changes []state.Change) ([]string, error) {
-	return burned(ctx, f.burn, func(ctx context.Context) ([]string, error) { return f.inner.Apply(ctx, table, changes) })
+	return burned(ctx, f.write, func(ctx context.Context) ([]string, error) { return f.inner.Apply(ctx, table, changes) })
 }
 
 type fusedBus struct {
@@ -99,7 +126,7 @@ type fusedBus struct {
 }
 
 func (f fusedBus) Send(ctx context.Context, entity string, messages ...queue.Message) error {
-	return f.burn(ctx, func(ctx context.Context) error {
+	return f.burn(ctx, onBus, func(ctx context.Context) error {
 		f.sent(entity, messages)
 		return f.inner.Send(ctx, entity, messages...)
 	})
@@ -109,6 +136,8 @@ func (f fusedBus) Send(ctx context.Context, entity string, messages ...queue.Mes
 type fusedGraph struct {
 	*fuse
 	inner *twin.Twin
+	// phantoms are what a page tells besides to be removed, though it is there.
+	phantoms func(as graph.Access, r graph.DeltaRequest) []graph.Item
 }
 
 func unheard(err error) error {
@@ -119,7 +148,7 @@ func unheard(err error) error {
 }
 
 func (f fusedGraph) Mailbox(ctx context.Context, as graph.Access, address string) (graph.Mailbox, error) {
-	out, err := burned(ctx, f.burn, func(ctx context.Context) (graph.Mailbox, error) { return f.inner.Mailbox(ctx, as, address) })
+	out, err := burned(ctx, f.ask, func(ctx context.Context) (graph.Mailbox, error) { return f.inner.Mailbox(ctx, as, address) })
 	return out, unheard(err)
 }
 
@@ -127,7 +156,7 @@ func (f fusedGraph) Do(ctx context.Context, as graph.Access, calls []graph.Call)
 	if f.departs() {
 		f.depart(f.inner.Depart(context.WithoutCancel(ctx), as, calls))
 	}
-	out, err := burned(ctx, f.burn, func(ctx context.Context) ([]graph.Result, error) { return f.inner.Do(ctx, as, calls), nil })
+	out, err := burned(ctx, f.ask, func(ctx context.Context) ([]graph.Result, error) { return f.inner.Do(ctx, as, calls), nil })
 	if err == nil {
 		return out
 	}
@@ -139,12 +168,15 @@ func (f fusedGraph) Do(ctx context.Context, as graph.Access, calls []graph.Call)
 }
 
 func (f fusedGraph) Delta(ctx context.Context, as graph.Access, r graph.DeltaRequest) (graph.DeltaPage, error) {
-	out, err := burned(ctx, f.burn, func(ctx context.Context) (graph.DeltaPage, error) { return f.inner.Delta(ctx, as, r) })
+	out, err := burned(ctx, f.ask, func(ctx context.Context) (graph.DeltaPage, error) { return f.inner.Delta(ctx, as, r) })
+	if err == nil {
+		out.Items = append(f.phantoms(as, r), out.Items...) // the last word on an item counts
+	}
 	return out, unheard(err)
 }
 
 func (f fusedGraph) Read(ctx context.Context, as graph.Access, mailbox, id string) (graph.Item, error) {
-	out, err := burned(ctx, f.burn, func(ctx context.Context) (graph.Item, error) { return f.inner.Read(ctx, as, mailbox, id) })
+	out, err := burned(ctx, f.ask, func(ctx context.Context) (graph.Item, error) { return f.inner.Read(ctx, as, mailbox, id) })
 	return out, unheard(err)
 }
 
@@ -152,11 +184,6 @@ func (f fusedGraph) Subscribe(ctx context.Context, as graph.Access, s graph.Subs
 	out, err := burned(ctx, f.leave, func(ctx context.Context) (graph.Subscription, error) {
 		return f.inner.Subscribe(ctx, as, s, notify, lifecycle)
 	})
-	return out, unheard(err)
-}
-
-func (f fusedGraph) Subscription(ctx context.Context, as graph.Access, id string) (graph.Subscription, error) {
-	out, err := burned(ctx, f.leave, func(ctx context.Context) (graph.Subscription, error) { return f.inner.Subscription(ctx, as, id) })
 	return out, unheard(err)
 }
 

@@ -36,6 +36,7 @@ type program struct {
 	turn      int // whose is next
 	hub       *notify.Hub
 	faults    int              // of Graph, still to come
+	haunted   int              // pages that are to tell what is there to be removed
 	options   downsync.Options // of the syncer
 	noTimers  bool
 	sweep     time.Time // when the timers run next
@@ -88,7 +89,7 @@ func (p *program) boot() *process {
 	f := &fuse{}
 	f.depart = func(land func()) { p.late = append(p.late, land) }
 	one := &process{fuse: f}
-	tables, calendar := fusedTables{f, p.Tables}, fusedGraph{f, p.Graph}
+	tables, calendar := fusedTables{f, p.Tables}, fusedGraph{f, p.Graph, p.phantoms}
 	bus := fusedBus{f, p.Bus, p.sent}
 	keys, err := link.NewKeys(bytes.Repeat([]byte{'k'}, 32))
 	p.must(err)
@@ -116,14 +117,16 @@ func (p *program) next() *process {
 	return p.processes[p.turn]
 }
 
-// insist has a process do what a person wants, who repeats it where it died.
+// insist has a process do what a person wants, who repeats it where it died, and for a
+// while where it may pass.
 func (p *program) insist(do func(one *process) error) error {
-	for {
+	const tries = 10
+	for n := 0; ; n++ {
 		one := p.next()
 		err := do(one)
 		var failure *graph.Error
 		passes := errors.As(err, &failure) && (failure.Kind == graph.Transient || failure.Kind == graph.Throttled) || errors.Is(err, state.ErrPrecondition)
-		if !one.dead && !passes {
+		if !one.dead && (!passes || n >= tries) {
 			return err
 		}
 	}
@@ -154,6 +157,22 @@ func (p *program) before(v twin.Visit) twin.Fate {
 	f := rapid.SampledFrom(fates).Draw(p.T, "fate")
 	p.Logf("Graph fails: %+v", f)
 	return f
+}
+
+// phantoms are removals that a page tells of events that are there, as it may of what has
+// come back, or was changed elsewhere (graph/contract.md 4.5).
+func (p *program) phantoms(as graph.Access, r graph.DeltaRequest) (out []graph.Item) {
+	if p.haunted == 0 {
+		return nil
+	}
+	p.haunted--
+	for _, e := range p.Exchange.Events(as.Tenant, as.Path(r.Mailbox)) {
+		if rapid.Bool().Draw(p.T, "haunts") {
+			p.Logf("%q is told to be removed", e.Subject)
+			out = append(out, graph.Item{ID: e.ID, Removed: true})
+		}
+	}
+	return out
 }
 
 // ServeHTTP is the address that Graph notifies.

@@ -43,7 +43,6 @@ type story struct {
 	did      map[string]bool            // titles and starts that people gave
 	private  map[string]bool            // ids of events that were private at some time
 	filed    map[string]bool            // the app's ids of what people put into another calendar
-	anew     bool                       // everything was read in full since anything was done
 	stirred  map[string]bool            // users whose connections were changed, so that their bookings may go elsewhere
 	hushed   bool                       // less than titles could be told at some time
 	ended    map[key.Key][]string       // connections that were disconnected, to their calendars
@@ -90,6 +89,9 @@ func newStory(t *rapid.T, scheduled bool) *story {
 	pages := changes.Switches{EmptyFirst: rapid.Bool().Draw(t, "empty first"), Duplicates: rapid.Bool().Draw(t, "duplicates"),
 		Replays: rapid.Bool().Draw(t, "replays"), Shuffle: rapid.Bool().Draw(t, "shuffle"), QuietOutside: rapid.Bool().Draw(t, "quiet"),
 		ListOccurrences: rapid.Bool().Draw(t, "list"), LagMS: rapid.SampledFrom([]int{0, 0, 20_000}).Draw(t, "lag")}
+	if !scheduled && pages.Replays {
+		pages.LagMS = 0 // what is told again hides that something is late: that is left to the schedule
+	}
 	s.Graph.Changes().Set(pages)
 	s.hub.Set(notify.Switches{LatencyMS: rapid.SampledFrom([]int{0, 0, 60_000}).Draw(t, "latency"), Storm: rapid.IntRange(0, 1).Draw(t, "storm"),
 		Casing: rapid.SampledFrom([]string{"", "lower", "keys"}).Draw(t, "casing")})
@@ -259,6 +261,9 @@ func (s *story) deed(b mailbox) {
 		s.did[title] = true
 		s.refusable(owner.Retitle(e.ID, title))
 	case 6, 7:
+		if rapid.IntRange(0, 5).Draw(s.T, "far") == 0 {
+			start = start.AddDate(1, 0, 0) // out of every window
+		}
 		s.did[start.Format(clock)] = true
 		s.refusable(owner.Move(e.ID, at(start), at(start.Add(time.Hour))))
 	case 8, 9:
@@ -310,16 +315,20 @@ func (s *story) deletes(e exchange.Event) {
 
 // spoil lets something go wrong from now on.
 func (s *story) spoil() {
-	what := rapid.IntRange(0, 11).Draw(s.T, "spoil")
+	what := rapid.IntRange(0, 13).Draw(s.T, "spoil")
 	switch what {
 	case 0:
 		b := s.boxes[rapid.IntRange(0, 1).Draw(s.T, "whose links")]
 		s.must(s.Graph.Changes().Expire(b.Tenant, b.Address))
 	case 1:
 		s.faults = rapid.IntRange(1, 4).Draw(s.T, "faults")
-	case 2, 3:
+	case 2, 3, 13:
 		one := s.processes[rapid.IntRange(0, 1).Draw(s.T, "which process")]
-		one.left, one.how = rapid.IntRange(1, 90).Draw(s.T, "dies at"), death(rapid.IntRange(0, 2).Draw(s.T, "how"))
+		one.how, one.kind = death(rapid.IntRange(0, 2).Draw(s.T, "how")), rapid.IntRange(anyEffect, onGraph).Draw(s.T, "kind")
+		one.left = rapid.IntRange(1, 12).Draw(s.T, "dies at")
+		if one.kind == anyEffect {
+			one.left *= 7
+		}
 	case 4:
 		s.hub.Drop(notify.Which{})
 	case 5:
@@ -336,6 +345,8 @@ func (s *story) spoil() {
 		for _, sub := range s.hub.Subscriptions() {
 			s.must(s.hub.Delete(notify.Caller{Tenant: sub.Tenant, App: sub.App, User: sub.Creator}, sub.ID))
 		}
+	case 12:
+		s.haunted = rapid.IntRange(1, 3).Draw(s.T, "haunted pages")
 	case 10, 11:
 		s.processes[rapid.IntRange(0, 1).Draw(s.T, "which process")].pause = rapid.IntRange(1, 60).Draw(s.T, "stands still at")
 	}
@@ -378,7 +389,7 @@ func (s *story) round() {
 
 // calm lets nothing go wrong any more.
 func (s *story) calm() {
-	s.faults = 0
+	s.faults, s.haunted = 0, 0
 	for _, one := range s.processes {
 		one.left, one.pause = 0, 0
 	}
@@ -387,7 +398,6 @@ func (s *story) calm() {
 
 // readAnew lets all that is read be read in full, as it is once a week at the latest.
 func (s *story) readAnew() {
-	s.anew = true
 	for _, b := range s.boxes {
 		s.must(s.Graph.Changes().Expire(b.Tenant, b.Address))
 	}

@@ -220,9 +220,9 @@ func (s *story) decide(decision string) (some bool) {
 }
 
 // decideAll decides until nothing is held any more.
-func (s *story) decideAll() {
+func (s *story) decideAll(how ...string) {
 	for range 10 {
-		if !s.decide(rapid.SampledFrom([]string{state.HeldApprove, state.HeldRestore}).Draw(s.T, "decision")) {
+		if !s.decide(rapid.SampledFrom(how).Draw(s.T, "decision")) {
 			return
 		}
 		s.work(10 * time.Minute)
@@ -230,15 +230,21 @@ func (s *story) decideAll() {
 	s.Fatal("A2: held without end")
 }
 
-// fill puts events into a mailbox' own calendar, all within the window, and returns their ids.
+// fill puts events into the calendars of a mailbox that are read, all within the window, and
+// returns their ids.
 func (s *story) fill(b mailbox, n int) (ids []string) {
 	owner := s.Exchange.Owner(b.Tenant, b.Address)
+	c, _ := s.connected(b)
 	for range n {
 		s.number++
 		title, start := fmt.Sprint("Owner's ", s.number), s.hour()
 		first, end := at(start), at(start.Add(time.Hour))
 		e, err := owner.Create(exchange.Change{Subject: &title, Start: &first, End: &end})
 		s.must(err)
+		if len(c.Calendars) > 0 {
+			e, err = owner.File(e.ID, rapid.SampledFrom(c.Calendars).Draw(s.T, "calendar").ID)
+			s.must(err)
+		}
 		ids = append(ids, e.ID)
 	}
 	s.note()
