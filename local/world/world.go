@@ -29,6 +29,7 @@ import (
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 // Fixed parts of a world.
@@ -59,6 +60,8 @@ type World struct {
 	Trespasses int
 	// Org is the organisation; nil is one that was deleted.
 	Org *organization.Organization
+	// Version is of the build that runs from now on; 0 is this one.
+	Version version.Version
 	// Effects names every effect of every worker, in order.
 	Effects []string
 	// Workers are the invocations that have not ended, oldest first.
@@ -179,16 +182,16 @@ func (w *World) Begin(kind string) *Worker {
 // Engine is one outside of any worker, for what people and timers call: its
 // effects are not stopped at.
 func (w *World) Engine() *engine.Engine {
-	return engine.New(engine.Effects{Tables: w.Tables, Bus: w.Bus, Calendar: w.Calendar, Reader: w.Graph, Organizations: w, Refresher: w, Shelf: w.Broker.Shelf()}, w.options())
+	return engine.New(engine.Effects{Tables: w.rows(w.Tables), Bus: w.stamped(w.Bus), Calendar: w.Calendar, Reader: w.Graph, Organizations: w, Refresher: w, Shelf: w.Broker.Shelf()}, w.options())
 }
 
 func (w *World) options() *engine.Options {
-	return &engine.Options{PublicURL: "https://calendar.example.com", Now: w.Now, Jitter: func() float64 { return 0.5 }, Parallel: 1}
+	return &engine.Options{PublicURL: "https://calendar.example.com", Now: w.Now, Jitter: func() float64 { return 0.5 }, Parallel: 1, Version: w.Version}
 }
 
 func (w *World) engine(k *Worker) *engine.Engine {
 	return engine.New(engine.Effects{
-		Tables: gatedTables{k, w.Tables}, Bus: gatedBus{k, w.Bus}, Calendar: gatedCalendar{k, w.Calendar}, Organizations: w, Refresher: w,
+		Tables: w.rows(gatedTables{k, w.Tables}), Bus: w.stamped(gatedBus{k, w.Bus}), Calendar: gatedCalendar{k, w.Calendar}, Organizations: w, Refresher: w,
 	}, w.options())
 }
 
