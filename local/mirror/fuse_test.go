@@ -187,6 +187,11 @@ func (f fusedGraph) Subscribe(ctx context.Context, as graph.Access, s graph.Subs
 	return out, unheard(err)
 }
 
+func (f fusedGraph) Subscription(ctx context.Context, as graph.Access, id string) (graph.Subscription, error) {
+	out, err := burned(ctx, f.leave, func(ctx context.Context) (graph.Subscription, error) { return f.inner.Subscription(ctx, as, id) })
+	return out, unheard(err)
+}
+
 func (f fusedGraph) Renew(ctx context.Context, as graph.Access, id string, until time.Time) (graph.Subscription, error) {
 	out, err := burned(ctx, f.leave, func(ctx context.Context) (graph.Subscription, error) { return f.inner.Renew(ctx, as, id, until) })
 	return out, unheard(err)

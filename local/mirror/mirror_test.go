@@ -20,6 +20,9 @@ import (
 func TestBothDirectionsEndAlikeWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newStory(t, true)
+		if rapid.IntRange(0, 3).Draw(t, "tells nothing") == 0 {
+			s.Org.DownSync.Privacy = "nothing" // of appointments; of bookings all the same
+		}
 		s.passerby = s.edit
 		if rapid.Bool().Draw(t, "begins read") {
 			s.work(2 * time.Minute)
@@ -35,6 +38,7 @@ func TestBothDirectionsEndAlikeWhateverHappens(t *testing.T) {
 		s.readAnew() // an event that came and went between two readings only a full one finds
 		s.work(8 * time.Hour)
 		s.check()
+		s.checkLeft()
 	})
 }
 

@@ -58,7 +58,7 @@ func (r rules) privacy(id string) string {
 // lists reports whether a mailbox may be listed, by its address or object id.
 func (r rules) lists(tenant, mailbox string) bool {
 	for _, c := range r.connections {
-		if r.on() && c.Reads() && c.Account.Tenant == tenant && (strings.EqualFold(c.Mailbox, mailbox) || strings.EqualFold(c.Account.ObjectID, mailbox)) {
+		if r.on() && c.Reads() && (c.Writes() || r.org.DownSync.Privacy != "nothing") && c.Account.Tenant == tenant && (strings.EqualFold(c.Mailbox, mailbox) || strings.EqualFold(c.Account.ObjectID, mailbox)) {
 			return true
 		}
 	}
