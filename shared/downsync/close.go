@@ -275,17 +275,15 @@ func (x *round) lost(ctx context.Context, id string) error {
 	if x.cursor.Round.Restored {
 		return x.restore(ctx, id)
 	}
-	if !x.cursor.Round.Restored {
-		fate, err := x.fateOf(ctx, graph.Item{ID: id, Removed: true})
-		if fate == Handled && x.onlyOurs() {
-			x.items++ // its page could not say whose it was
-		}
-		if err := x.bearable(err); err != nil {
-			return err
-		}
-		if err != nil { // who cannot ask concludes nothing
-			x.unread[id] = true
-		}
+	fate, err := x.fateOf(ctx, graph.Item{ID: id, Removed: true})
+	if fate == Handled && x.onlyOurs() {
+		x.items++ // its page could not say whose it was
+	}
+	if err := x.bearable(err); err != nil {
+		return err
+	}
+	if err != nil { // who cannot ask concludes nothing
+		x.unread[id] = true
 	}
 	delete(x.removed, id)
 	x.see(id, "")
