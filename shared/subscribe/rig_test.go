@@ -26,6 +26,7 @@ import (
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
 	"github.com/calbridge/calbridge/shared/subscribe"
+	"github.com/calbridge/calbridge/shared/version"
 )
 
 const (
@@ -52,6 +53,7 @@ type rig struct {
 	secrets [][]byte
 	keys    *link.Keys
 	url     string // PUBLIC_URL
+	version version.Version
 	keeper  *subscribe.Keeper
 	visits  []twin.Visit
 	fate    func(twin.Visit) twin.Fate
@@ -131,8 +133,8 @@ func (r *rig) boot() {
 		r.Fatal(err)
 	}
 	r.keys, r.dead = keys, false
-	r.keeper = subscribe.New(subscribe.Effects{Tables: fusedTables{r, r.tables}, Bus: r, Subscriber: fusedGraph{r}, Organizations: r, Failures: r, Keys: keys},
-		&subscribe.Options{PublicURL: r.url, Now: func() time.Time { return r.now }, Jitter: func() float64 { return 0 }})
+	r.keeper = subscribe.New(subscribe.Effects{Tables: state.WithVersion(fusedTables{r, r.tables}, r.version), Bus: r, Subscriber: fusedGraph{r}, Organizations: r, Failures: r, Keys: keys},
+		&subscribe.Options{PublicURL: r.url, Now: func() time.Time { return r.now }, Jitter: func() float64 { return 0 }, Version: r.version})
 }
 
 func (r *rig) burn(effect func() error) error {
