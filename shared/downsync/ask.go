@@ -189,7 +189,11 @@ func (x *round) look(ctx context.Context, s suspects) error {
 	for _, known := range doubted {
 		w = spanning(w, known)
 	}
-	there, err := x.listed(ctx, w)
+	there, err := x.listed(ctx, x.id, w)
+	moved := map[string]bool{}
+	if err == nil {
+		moved, err = x.listedElsewhere(ctx, w, doubted, there)
+	}
 	if err := x.bearable(err); err != nil {
 		return err
 	}
@@ -203,7 +207,7 @@ func (x *round) look(ctx context.Context, s suspects) error {
 	}
 	for id, known := range doubted {
 		switch {
-		case !there[known.Event] && other:
+		case !there[known.Event] && (other || moved[known.Event]):
 			x.drop(s.record.ID, known.Event)
 		case !there[known.Event]:
 			x.gone[markOf(id)] = true
@@ -216,11 +220,38 @@ func (x *round) look(ctx context.Context, s suspects) error {
 	return nil
 }
 
-// listed are the ids of what a fresh read of a span shows.
-func (x *round) listed(ctx context.Context, w appointment.Window) (map[string]bool, error) {
+// maxListed is how many pages a fresh read of a span follows.
+const maxListed = 200
+
+// listedElsewhere are the ids of what fresh reads of the other calendars of the mailbox
+// that are read show, where something in doubt is not in this one: it may have been moved
+// there, and is told from there then.
+func (x *round) listedElsewhere(ctx context.Context, w appointment.Window, doubted map[string]state.Known, there map[string]bool) (map[string]bool, error) {
+	ids, missing := map[string]bool{}, false
+	for _, known := range doubted {
+		missing = missing || !there[known.Event]
+	}
+	for _, one := range calendars(x.c) {
+		if one.ID == x.id || one.Shared || x.shared || !missing {
+			continue
+		}
+		more, err := x.listed(ctx, one.ID, w)
+		if gone(err) {
+			continue // that calendar is not there any more
+		}
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(ids, more)
+	}
+	return ids, nil
+}
+
+// listed are the ids of what a fresh read of a span of a calendar shows.
+func (x *round) listed(ctx context.Context, calendar string, w appointment.Window) (map[string]bool, error) {
 	ids := map[string]bool{}
-	request := graph.DeltaRequest{Mailbox: x.c.Mailbox, Calendar: x.id, From: w.From.Add(-time.Minute), To: w.To.Add(time.Minute), PageSize: x.size()}
-	for range maxEmpty {
+	request := graph.DeltaRequest{Mailbox: x.c.Mailbox, Calendar: calendar, From: w.From.Add(-time.Minute), To: w.To.Add(time.Minute), PageSize: x.size()}
+	for range maxListed {
 		call, cancel := context.WithTimeout(ctx, callTimeout)
 		page, err := x.reader.Delta(call, x.as, request)
 		cancel()

@@ -54,7 +54,7 @@ func (x *round) settle(ctx context.Context, s suspects) error {
 	for _, known := range doubted {
 		w = spanning(w, known)
 	}
-	there, err := x.listed(ctx, w)
+	there, err := x.listed(ctx, x.id, w)
 	if err := x.bearable(err); err != nil {
 		return err
 	}

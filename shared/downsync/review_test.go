@@ -116,9 +116,31 @@ func TestWithBusyTimesOnlyAnEventThatMovedIsNotDeleted(t *testing.T) {
 		_, err = r.owner().File(id, work.ID)
 		r.must(err)
 		r.sync(downsync.CauseSchedule)
-		if a := r.app()[id]; a.Calendar != work.ID {
-			t.Errorf("read first %d: %+v", first, a)
+		if a := r.app()[id]; a.Calendar != work.ID || len(r.deletions()) != 0 {
+			t.Errorf("read first %d: %+v, deleted %v", first, a, r.deletions())
 		}
+		r.must(r.owner().Delete(id))
+		r.sync(downsync.CauseSchedule)
+		if len(r.deletions()) != 1 {
+			t.Errorf("read first %d: deleted %v", first, r.deletions())
+		}
+	}
+}
+
+// A chosen calendar that is gone keeps no deletion in another one from being told.
+func TestWithBusyTimesOnlyACalendarThatIsGoneHoldsUpNoDeletion(t *testing.T) {
+	r := newRig(t, "")
+	own, err := r.store.Calendar(tenant, aino, "")
+	r.must(err)
+	r.c.Scope = connection.Busy
+	r.c.Calendars = []connection.Calendar{{ID: "AAMkGone", Name: "Gone"}, {ID: own.ID, Name: "Calendar", Default: true}}
+	r.connect()
+	id := r.meet("Dentist", monday)
+	r.sync(downsync.CauseConnect)
+	r.must(r.owner().Delete(id))
+	r.sync(downsync.CauseSchedule)
+	if have := r.app(); len(have) != 0 {
+		t.Errorf("%+v", have)
 	}
 }
 
