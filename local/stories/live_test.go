@@ -84,3 +84,33 @@ func TestAPageThatIsAnsweredWith503GoesOnAskingMoreSlowly(t *testing.T) {
 	}
 	w.ends()
 }
+
+// Whoever asks that their calendar be read, and whose sign-in has died meanwhile, sees what
+// has become of the connection and what to do about it, without a reload.
+func TestAPersonWhoseSignInHasDiedSeesItOnThePageThatIsOpen(t *testing.T) {
+	people, ok := gather(t)
+	if !ok {
+		return
+	}
+	w := start(t)
+	const at = "paula@acme.example"
+	w.mailbox(acme, at, "Paula Planner")
+	w.organization("plan", fields{"displayName": "Plan & Go", "profile": "planning", "module": true, "timeZone": "Europe/Helsinki",
+		"product": fields{"name": "Planner"}, "downSync": fields{"privacy": "title"}})
+	paula := people.person()
+	paula.connects(w.link(fields{"organization": "plan", "role": "user", "user": "u-paula", "email": at}), "Write bookings into it, and read it", at)
+	w.learns("u-paula")
+	paula.Hurry(20)
+	paula.does("Connected apps", "Last read: ")
+	w.M365.Entra.RevokeSessions(acme, at)
+	w.Advance(2 * time.Hour) // the token that is kept is over
+	paula.does("Sync calendar", "Connected apps")
+	paula.Sees("The account is not connected at the moment.")
+	paula.Sees("it has to be connected again")
+	paula.Sees("Connect again")
+	if paula.Shows("Sync calendar") {
+		t.Error("what would be refused is offered")
+	}
+	paula.does("Connect again", "This renews the connection")
+	w.ends()
+}
