@@ -135,7 +135,7 @@ func (r *rig) boot(o *downsync.Options) {
 		orgs = r.orgs
 	}
 	r.dead = false
-	r.syncer = downsync.New(downsync.Effects{Tables: fusedTables{r, r.tables}, Bus: bus{r}, Reader: fusedReader{r, reader}, Organizations: orgs,
+	r.syncer = downsync.New(downsync.Effects{Tables: state.WithVersion(fusedTables{r, r.tables}, o.Version), Bus: bus{r}, Reader: fusedReader{r, reader}, Organizations: orgs,
 		Ours: ours, Failures: r, Watch: r}, o)
 }
 
