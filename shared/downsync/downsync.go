@@ -35,8 +35,8 @@
 // # With the privacy nothing
 //
 // A connection through which bookings are written, too, is read for events of ours alone:
-// each item is asked about, and of what is not ours there is no record, nothing told, and
-// nothing counted. While a round is under way its row has hashes of what was shown and the
+// each item is asked about (three requests to the tables, in every full round again), and of
+// what is not ours there is no record, nothing told, and nothing counted. While a round is under way its row has hashes of what was shown and the
 // ids of what was removed. When the privacy becomes nothing, what was known is forgotten
 // without a word; the cursor is emptied first, so that whatever a kill leaves of the records
 // counts as unknown, and is told anew when it may be. A connection that is only read is not
