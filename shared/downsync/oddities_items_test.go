@@ -196,3 +196,31 @@ func TestAfterAnExpiredLinkNothingIsDeletedBeforeTheNewRoundIsWhole(t *testing.T
 		t.Errorf("%+v", news)
 	}
 }
+
+// Issue 6, Speed: a change costs one page, whatever the calendar's size, and a deletion one
+// read more.
+func TestAChangeCostsOnePage(t *testing.T) {
+	r := newRig(t, "")
+	var ids []string
+	for n := range 300 {
+		ids = append(ids, r.meet(fmt.Sprint("Meeting ", n), monday.Add(time.Duration(n)*time.Hour)))
+	}
+	series := r.repeat("Daily", "daily", "Europe/Helsinki", "2026-11-23T10:00:00", 150)
+	r.sync(downsync.CauseConnect)
+	costs := func(what string, pages, reads, events int, change func() error) {
+		t.Helper()
+		r.must(change())
+		deltas, direct, told := r.deltas(), r.reads(), len(r.topic)
+		r.sync(downsync.CauseNotified)
+		if d, n, e := r.deltas()-deltas, r.reads()-direct, len(r.topic)-told; d != pages || n != reads || e != events {
+			t.Errorf("%s: %d pages, %d reads, %d events; want %d, %d, %d", what, d, n, e, pages, reads, events)
+		}
+	}
+	costs("another title", 1, 0, 1, func() error { return r.owner().Retitle(ids[7], "Other") })
+	costs("another time", 1, 0, 1, func() error {
+		return r.owner().Move(ids[8], *at(monday.AddDate(0, 0, 3)), *at(monday.AddDate(0, 0, 4)))
+	})
+	costs("one more", 1, 0, 1, func() error { r.meet("New", monday); return nil })
+	costs("one less", 1, 1, 1, func() error { return r.owner().Delete(ids[9]) })
+	costs("a series of 150 days with another title", 1, 0, 150, func() error { return r.owner().Retitle(series, "Sitdown") })
+}
