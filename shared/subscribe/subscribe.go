@@ -27,8 +27,8 @@
 // minutes) and is renewed by PATCH two days and some hours before its end, hourly from
 // then on until that works. It is made anew where the key that signed its client state is
 // not the one that signs now: an old key stays for eight days (design.md, LINK_KEYS),
-// which is longer than a subscription lasts. So it is where PUBLIC_URL has changed, or
-// the connection's mailbox.
+// which is longer than a subscription lasts. So it is where the connection's mailbox has
+// changed, and where PUBLIC_URL has: the next hourly run notices that and looks at all.
 //
 // # Where there is none
 //
@@ -39,7 +39,10 @@
 // fails the connection where it is refused too. A 401 fails it at once.
 //
 // Of two connections of one mailbox, Graph lets one subscribe. The other is served by
-// the same subscription ([state.Sharer]), and gets its own when that one ends.
+// the same subscription ([state.Sharer]), and gets its own when that one ends. Of two
+// deployments of one app registration (staging, production) it lets one subscribe, too:
+// a subscription that notifies another address than ours, which a GET shows, is left alone, and
+// asked for again in a day.
 //
 // # Silent ones
 //
@@ -51,8 +54,16 @@
 // # Decided here
 //
 // Ending goes with the person's token where they signed in. When it is dead, or the
-// tenant's consent gone, the subscription stays until it ends by itself, within a week,
-// and what it tells is dropped. Lifecycle events come to the same address as changes.
+// tenant's consent gone, it is tried once; the subscription ends by itself within a week,
+// its row then goes, and what it tells until then is dropped, with a line in the log.
+// Lifecycle events come to the same address as changes.
+//
+// # Clocks
+//
+// A task that notifications share is received after the last of them came as long as no
+// instance's clock is more than five seconds behind the bus's: its bucket then ends
+// before the task may be received. A clock that is ahead delays readings by as much. The client state has no
+// time in it, and all else here is in minutes.
 package subscribe
 
 import (
