@@ -51,8 +51,8 @@ func TestEveryCommandOfTheDocumentationWorks(t *testing.T) {
 	if len(ran) < 20 {
 		t.Errorf("only %d different commands were run: %v", len(ran), ran)
 	}
-	if all := w.Exchange.Events(acme, aino); len(all) != 2 { // the copy and the imported one
-		t.Errorf("%d events are left, want 2", len(all))
+	if all := w.Exchange.Events(acme, aino); len(all) != 3 { // the copy, the one of their own and the imported one
+		t.Errorf("%d events are left, want 3", len(all))
 	}
 	for _, control := range controls(t) {
 		if !ran[control] {

@@ -48,12 +48,13 @@ func TestTheFormsOfThePageDoEveryDeed(t *testing.T) {
 	do(200, "action", "remind", "reminder", "45")
 	do(200, "action", "categorize", "categories", "Mine, Blue category")
 	do(200, "action", "show-as", "showAs", "oof")
+	do(200, "action", "mark", "sensitivity", "private")
 	do(200, "action", "write-around", "above", "<b>bring</b> it", "below", "and that")
 	do(200, "action", "meet")
 	do(200, "action", "invite", "invite", "guest@else.example, other@else.example")
 	e := event()
 	text := exchange.Text(e.Body)
-	if !e.ReminderOn || e.ReminderMinutes != 45 || !slices.Equal(e.Categories, []string{"Mine", "Blue category"}) || e.ShowAs != "oof" ||
+	if !e.ReminderOn || e.ReminderMinutes != 45 || !slices.Equal(e.Categories, []string{"Mine", "Blue category"}) || e.ShowAs != "oof" || e.Sensitivity != "private" ||
 		!strings.HasPrefix(text, "<b>bring</b> it") || !strings.Contains(text, "and that") || e.JoinURL == "" || len(e.Attendees) != 2 {
 		t.Errorf("after the forms: %+v", e)
 	}
@@ -62,7 +63,7 @@ func TestTheFormsOfThePageDoEveryDeed(t *testing.T) {
 		t.Error("an empty reminder left it on")
 	}
 	page := w.must(200, "GET", "/calendars/week?tenant="+acme+"&user="+aino+"&day=2026-12-03", "")
-	for _, want := range []string{`value="2026-12-03T10:00"`, "Mine, Blue category", "guest@else.example", `value="oof"`} {
+	for _, want := range []string{`value="2026-12-03T10:00"`, "Mine, Blue category", "guest@else.example", `value="oof"`, `value="private"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -71,6 +72,13 @@ func TestTheFormsOfThePageDoEveryDeed(t *testing.T) {
 	if n := len(w.Exchange.Events(acme, aino)); n != 2 {
 		t.Errorf("%d events after a paste", n)
 	}
+	do(200, append(times, "action", "add", "subject", "Of <their> own")...)
+	all := w.Exchange.Events(acme, aino)
+	if i := slices.IndexFunc(all, func(e exchange.Event) bool { return e.Subject == "Of <their> own" }); len(all) != 3 || i < 0 || all[i].Start.Zone != "Europe/Helsinki" || len(all[i].Properties) != 0 {
+		t.Errorf("after an addition: %+v", all)
+	}
+	do(400, "action", "add", "subject", "x", "start", "soon")
+	do(400, "action", "mark", "sensitivity", "cosmic")
 	do(400, "action", "answer:accepted") // the organiser cannot
 	do(400, "action", "remind", "reminder", "soon")
 	do(400, "action", "move", "start", "x")

@@ -150,23 +150,24 @@ func showMails(mails []exchange.Mail) []shownMail {
 
 // Deed is exchange.Deed as JSON, with whose mailbox it is done in.
 type Deed struct {
-	Tenant     string   `json:"tenant"`
-	User       string   `json:"user"` // object id or address
-	Event      string   `json:"event"`
-	Do         string   `json:"do"` // one of exchange.Deeds
-	Subject    string   `json:"subject"`
-	Body       string   `json:"body"`
-	Above      string   `json:"above"`
-	Below      string   `json:"below"`
-	Start      when     `json:"start"`
-	End        when     `json:"end"`
-	Invite     []string `json:"invite"`
-	Minutes    int      `json:"minutes"`
-	Categories []string `json:"categories"`
-	ShowAs     string   `json:"showAs"`
-	Response   string   `json:"response"`
-	Calendar   string   `json:"calendar"`
-	File       string   `json:"file"` // the text of a calendar file
+	Tenant      string   `json:"tenant"`
+	User        string   `json:"user"` // object id or address
+	Event       string   `json:"event"`
+	Do          string   `json:"do"` // one of exchange.Deeds
+	Subject     string   `json:"subject"`
+	Body        string   `json:"body"`
+	Above       string   `json:"above"`
+	Below       string   `json:"below"`
+	Start       when     `json:"start"`
+	End         when     `json:"end"`
+	Invite      []string `json:"invite"`
+	Minutes     int      `json:"minutes"`
+	Categories  []string `json:"categories"`
+	ShowAs      string   `json:"showAs"`
+	Sensitivity string   `json:"sensitivity"`
+	Response    string   `json:"response"`
+	Calendar    string   `json:"calendar"`
+	File        string   `json:"file"` // the text of a calendar file
 }
 
 type when struct {
@@ -185,7 +186,7 @@ func (s *Server) people(r *http.Request) (any, error) {
 	made, err := s.Exchange.Owner(d.Tenant, d.User).Do(exchange.Deed{Do: d.Do, Event: d.Event, Subject: d.Subject, Body: d.Body,
 		Above: d.Above, Below: d.Below, Start: exchange.Time{DateTime: d.Start.DateTime, Zone: d.Start.TimeZone},
 		End: exchange.Time{DateTime: d.End.DateTime, Zone: d.End.TimeZone}, Invite: d.Invite, Minutes: d.Minutes, Categories: d.Categories,
-		Status: d.ShowAs, Response: d.Response, Calendar: d.Calendar, File: []byte(d.File)})
+		Status: d.ShowAs, Sensitivity: d.Sensitivity, Response: d.Response, Calendar: d.Calendar, File: []byte(d.File)})
 	if made != "" {
 		return map[string]string{"id": made}, err
 	}

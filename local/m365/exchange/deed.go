@@ -9,16 +9,17 @@ import (
 // pages and controls can pass it on. Each Do uses the fields that its comment names.
 type Deed struct {
 	Do    string // one of Deeds
-	Event string // id of the event; none for import
+	Event string // id of the event; none for add and import
 
-	Subject      string   // retitle
+	Subject      string   // add, retitle
 	Body         string   // write: HTML
 	Above, Below string   // write-around: HTML
-	Start, End   Time     // move, paste
+	Start, End   Time     // add, move, paste
 	Invite       []string // invite: addresses to add
 	Minutes      int      // remind: before the start; negative for none
 	Categories   []string // categorize: none clears them
 	Status       string   // show-as: free, tentative, busy, oof, workingElsewhere
+	Sensitivity  string   // mark: normal, personal, private, confidential
 	Response     string   // answer: accepted, tentativelyAccepted, declined
 	File         []byte   // import: a calendar file
 	Calendar     string   // file: id of another calendar
@@ -26,13 +27,15 @@ type Deed struct {
 
 // Deeds lists what Deed.Do can be.
 func Deeds() []string {
-	return []string{"retitle", "write", "write-around", "move", "copy", "paste", "invite", "remind", "categorize", "show-as", "answer", "meet", "delete", "file", "import"}
+	return []string{"add", "retitle", "write", "write-around", "move", "copy", "paste", "invite", "remind", "categorize", "show-as", "mark", "answer", "meet", "delete", "file", "import"}
 }
 
-// Do does a deed. It returns the id of the event that a copy or paste made.
+// Do does a deed. It returns the id of the event that was made: of add, copy and paste.
 func (o Owner) Do(d Deed) (made string, err error) {
 	var e Event
 	switch d.Do {
+	case "add":
+		e, err = o.Create(Change{Subject: &d.Subject, Start: &d.Start, End: &d.End})
 	case "retitle":
 		err = o.Retitle(d.Event, d.Subject)
 	case "write":
@@ -53,6 +56,8 @@ func (o Owner) Do(d Deed) (made string, err error) {
 		err = o.Categorize(d.Event, d.Categories...)
 	case "show-as":
 		err = o.ShowAs(d.Event, d.Status)
+	case "mark":
+		_, err = o.Change(d.Event, Change{Sensitivity: &d.Sensitivity})
 	case "answer":
 		err = o.Answer(d.Event, d.Response)
 	case "meet":

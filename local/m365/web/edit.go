@@ -40,12 +40,12 @@ var errAction = errors.New("no such action")
 func (p *Pages) deed(tenant, user string, r *http.Request) (exchange.Deed, error) {
 	form := r.PostForm
 	action, value, _ := strings.Cut(form.Get("action"), ":")
-	d := exchange.Deed{Do: action, Event: form.Get("event"), Subject: form.Get("subject"), Status: form.Get("showAs"), Response: value,
+	d := exchange.Deed{Do: action, Event: form.Get("event"), Subject: form.Get("subject"), Status: form.Get("showAs"), Sensitivity: form.Get("sensitivity"), Response: value,
 		Above: paragraph(form.Get("above")), Below: paragraph(form.Get("below")), Invite: list(form.Get("invite")), Categories: list(form.Get("categories"))}
 	switch action {
 	case "later":
 		return p.later(tenant, user, d)
-	case "move", "paste":
+	case "add", "move", "paste":
 		d.Start, d.End = wall(form, "start"), wall(form, "end")
 	case "remind":
 		return d, minutes(form.Get("reminder"), &d)

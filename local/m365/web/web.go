@@ -1,8 +1,8 @@
 // Package web shows the simulator's mailboxes in a browser: a list of them, and
 // each one's week as a calendar, as its owner would see it in Outlook. People can
-// do there what they do in Outlook (exchange.Deed): move, retitle, copy, paste and
+// do there what they do in Outlook (exchange.Deed): add, move, retitle, copy, paste and
 // delete events, write around our text, add attendees, set reminder, category and
-// show-as, answer meetings of others, make a Teams meeting, and import a calendar
+// show-as, mark as private, answer meetings of others, make a Teams meeting, and import a calendar
 // file. That is how a demonstration plays the user who edits what Calbridge wrote.
 //
 // A week shows what changes while somebody watches: a small script asks every second

@@ -41,7 +41,8 @@ type card struct {
 type form struct {
 	Start, End, StartZone, EndZone string // for inputs of type datetime-local
 	Reminder                       string // minutes; "" for none
-	ShowAs, Categories, Attendees  string
+	ShowAs, Sensitivity            string
+	Categories, Attendees          string
 	Organizer                      string // of somebody else's meeting, to be answered
 	Response                       string
 	Online                         bool
@@ -49,7 +50,7 @@ type form struct {
 
 func formOf(e exchange.Event) form {
 	f := form{Start: minute(e.Start), End: minute(e.End), StartZone: e.Start.Zone, EndZone: e.End.Zone,
-		ShowAs: e.ShowAs, Categories: strings.Join(e.Categories, ", "), Response: e.Response, Online: e.JoinURL != ""}
+		ShowAs: e.ShowAs, Sensitivity: e.Sensitivity, Categories: strings.Join(e.Categories, ", "), Response: e.Response, Online: e.JoinURL != ""}
 	if e.ReminderOn {
 		f.Reminder = strconv.Itoa(e.ReminderMinutes)
 	}
