@@ -20,8 +20,9 @@
 //
 // What a page calls removed, a day that its series came without (graph/contract.md 4.5),
 // and whatever a full round did not show is asked for by its id. Only what is not there
-// then counts as deleted. What is there is told as it is now; outside of the window it is
-// forgotten after that. A round that breaks off, ends nowhere or cannot be read concludes
+// then counts as deleted, and what a later round finds to have left the calendars that are
+// read (away.go). What is there is told as it is now; outside of the window it is forgotten
+// after that. A round that breaks off, ends nowhere or cannot be read concludes
 // nothing. Where events cannot be read by their ids, with busy times only and in calendars
 // of others, a fresh read of the time that they took is asked instead. What could not be
 // asked for (no answer three times, or a refusal) is asked for in each round for a day, a
