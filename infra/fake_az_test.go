@@ -268,7 +268,9 @@ func keysBinary(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(os.Getenv(keysVariable), "keys")
 	if _, err := os.Stat(path); err != nil {
-		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../cmd/keys").CombinedOutput(); err != nil {
+		build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../cmd/keys")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // whatever the tests are built with
+		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
@@ -301,7 +303,8 @@ func play(t *testing.T, c cloud, env []string, script string, args ...string) (a
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", append([]string{script}, args...)...)
-	cmd.Env = append(os.Environ(), append(env, stateVariable+"="+state, "PATH="+folder+":"+os.Getenv("PATH"))...)
+	// Under the race detector every program would wait a second before it ends.
+	cmd.Env = append(os.Environ(), append(env, stateVariable+"="+state, "PATH="+folder+":"+os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0")...)
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	runErr := cmd.Run()
