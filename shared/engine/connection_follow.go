@@ -91,8 +91,7 @@ func (e *Engine) followOnce(ctx context.Context, organization string, lane key.K
 func (e *Engine) followConnection(ctx context.Context, row state.Stored, lane key.Key) error {
 	c := row.Connection
 	told, way, reading := toldID(c), wayOf(c), readingOf(c)
-	unkept := c.Delegated && !c.Kept.Equal(c.SignedIn)
-	if c.Told == told && c.Followed == way && c.Ordered == reading && !unkept {
+	if followed(row) {
 		return nil
 	}
 	if c.Told != told {
@@ -106,7 +105,7 @@ func (e *Engine) followConnection(ctx context.Context, row state.Stored, lane ke
 			return err
 		}
 	}
-	if unkept {
+	if unkept(c) {
 		if err := e.due.AddKeepAlive(ctx, refreshAt(c.ID, e.now()), c.Organization, lane, c.ID); err != nil {
 			return err
 		}

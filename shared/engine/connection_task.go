@@ -33,8 +33,12 @@ func (e *Engine) connectionTask(ctx context.Context, t task, m queue.Message) er
 	return &queue.Malformed{Why: "no connection, or not one of its operations"}
 }
 
-// moveTask does what follows from a person's connections.
+// moveTask does what follows from a person's connections; where it names no lane, it has
+// that done for all of the organisation.
 func (e *Engine) moveTask(ctx context.Context, t task, m queue.Message) error {
+	if t.Lane == "" {
+		return e.catchUpTask(ctx, t, m)
+	}
 	lane, err := key.Parse(t.Lane)
 	if err != nil {
 		return &queue.Malformed{Why: "no lane"}

@@ -28,7 +28,7 @@ const back = 7 * 24 * time.Hour
 // KeepAlive enqueues what is due by the hour: the refresh of every connection, once a
 // day, and the re-checks of unreachable mailboxes; it looks after the alerts of the
 // deployment, and destroys the tokens of sign-ins that nobody confirmed. It reads the
-// slots of the last week.
+// slots of the last week. Once a day it has all connections looked through (catchUp).
 func (e *Engine) KeepAlive(ctx context.Context) error {
 	now := e.now()
 	slots := int(back/state.ProbeSlot) + 1
@@ -43,7 +43,7 @@ func (e *Engine) KeepAlive(ctx context.Context) error {
 		e.each(ctx, slots, func(ctx context.Context, i int) error {
 			return e.unsealSlot(ctx, now.Add(-time.Duration(i)*state.SealedSlot), &others)
 		}),
-		e.watchIncidents(ctx), e.watchCertificate(ctx))
+		others.but(e.catchUp(ctx)), e.watchIncidents(ctx), e.watchCertificate(ctx))
 	return errors.Join(err, others.first)
 }
 

@@ -21,7 +21,7 @@ const (
 	opProbe      = "probe"      // a lane's or connection's mailbox is looked at again
 	opKeepAlive  = "keepalive"  // a connection's token is renewed
 	opDisconnect = "disconnect" // a connection's tokens and row go, or all of a deleted organisation
-	opMove       = "move"       // a person's connections have changed: what follows from it is done
+	opMove       = "move"       // a person's connections have changed: what follows from it is done; without a lane, of all persons
 )
 
 // causeTakeover is the cause of a backfill of a lane whose writer may be at work with
