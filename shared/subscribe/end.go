@@ -53,7 +53,7 @@ func (x *matter) end(ctx context.Context) error {
 			return err
 		}
 		x.as = as
-		if may && x.row.Resting && !x.c.Usable() && x.now().Before(x.row.Expires) {
+		if may && x.row.Resting && (x.cause == CauseDue || !x.c.Usable()) && x.now().Before(x.row.Expires) { // nothing has changed
 			return x.rest(ctx)
 		}
 		if may && x.now().Before(x.row.Expires) {

@@ -216,3 +216,44 @@ func TestAnEndWhoseAnswerWasLostIsNoticedWhenTheCalendarIsReadAgain(t *testing.T
 	r.order(r.c, subscribe.CauseFollow)
 	r.one(r.c)
 }
+
+// A tenant's consent is lost: nobody has a token to end the app's subscription, which is
+// tried once. What it tells causes nothing; when the consent is back it is renewed.
+func TestALostConsentEndsTheAppsSubscriptionOrLetsItRest(t *testing.T) {
+	r := newRig(t)
+	r.organize(acme, `{"profile":"training","module":true,"sync":true,"downSync":{"privacy":"all"}}`)
+	consent := func(state string) {
+		org := r.orgs[acme]
+		org.State.Tenant, org.State.Consent = tenant, state
+		r.orgs[acme] = org
+		if err := r.Send(t.Context(), queue.MailboxTasks, subscribe.AllMessage(acme, "consent", time.Time{})); err != nil {
+			t.Fatal(err)
+		}
+		r.now = r.now.Add(time.Second)
+		r.run()
+		r.syncs = nil
+	}
+	r.c.Delegated, r.c.Account.ObjectID, r.c.Direction, r.c.Scope = false, "", connection.Both, connection.ReadWrite
+	r.connect(r.c)
+	consent("granted")
+	first := r.one(r.c)
+	r.calls()
+	r.fate = func(twin.Visit) twin.Fate { return twin.Fate{Effect: twin.Answer, Status: 401} }
+	consent("consent-missing")
+	if n := r.calls(); n != 1 {
+		t.Errorf("%d requests", n)
+	}
+	r.edit()
+	r.moment()
+	r.passes(24 * time.Hour)
+	if n := r.calls(); n != 0 || len(r.syncs) != 0 || len(r.failed) != 0 {
+		t.Errorf("%d requests, read %q, %v", n, r.syncs, r.failed)
+	}
+	r.fate = nil
+	r.now = r.now.Add(time.Hour)
+	consent("granted")
+	if now := r.one(r.c); now.ID != first.ID || !now.Renewed.After(first.Renewed) {
+		t.Errorf("%+v", now)
+	}
+	r.agenda(1)
+}
