@@ -89,6 +89,7 @@ func begin(t testing.TB, o stack.Options) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close(); printer.end() })
+	t.Cleanup(func() { listed(t, s.Settings["TABLES"]) })
 	client, err := s.Client()
 	if err != nil {
 		t.Fatal(err)
