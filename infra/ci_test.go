@@ -106,6 +106,10 @@ func TestDeployingWaitsForCIAndKnowsNoSecret(t *testing.T) {
 	if provision < 0 || deployed < provision {
 		t.Errorf("does not provision and then deploy: %q", all)
 	}
+	// Makefile and hooks/package.sh take it.
+	if got := job.Env["VERSION"]; got != "${{ github.ref_type == 'tag' && github.ref_name || 'dev' }}" {
+		t.Errorf("the version is %s", got)
+	}
 	// main.parameters.json takes these and what the pattern of "Parameters" lets through.
 	passed := regexp.MustCompile(`^(CALBRIDGE_.*|BUDGET_START)$`)
 	if !strings.Contains(all, passed.String()) {

@@ -308,24 +308,45 @@ func TestAzureYAMLIsWhatAzdExpects(t *testing.T) {
 	}
 }
 
-// azd may start a hook in the folder of its script: it finds the root by itself.
-func TestThePackageIsMadeWithItsVersionFromAnyFolder(t *testing.T) {
+// azd may start a hook in the folder of its script: it finds the root by itself. What it
+// packages is what `make package` makes, of the same version: else nobody could compare
+// the bytes that are deployed with those of a release.
+func TestThePackageThatIsDeployedIsThatOfMakeAndOfTheVersionThatIsGiven(t *testing.T) {
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "make"), []byte("#!/bin/sh\npwd\necho \"$@\"\n"), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "go"), []byte("#!/bin/sh\npwd\necho \"$@\"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	script, err := filepath.Abs("hooks/package.sh")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "sh", script)
-	cmd.Dir, cmd.Env = folder, append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	root := filepath.Dir(filepath.Dir(filepath.Dir(script)))
-	if !regexp.MustCompile("^" + regexp.QuoteMeta(root) + `\npackage VERSION=\S+\n$`).Match(out) {
-		t.Errorf("ran %q", out)
+	runs := func(in, version string, command ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+		cmd.Dir = in
+		for _, v := range os.Environ() {
+			if !strings.HasPrefix(v, "VERSION=") && !strings.HasPrefix(v, "MAKE") {
+				cmd.Env = append(cmd.Env, v)
+			}
+		}
+		cmd.Env = append(cmd.Env, "PATH="+folder+":"+os.Getenv("PATH"), "COMMIT=c0ffee")
+		if version != "" {
+			cmd.Env = append(cmd.Env, "VERSION="+version)
+		}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return string(out)
+	}
+	for given, want := range map[string]string{"": "dev", "v1.2.3": "v1.2.3"} {
+		hook := runs(folder, given, "sh", script)
+		if made := runs(root, given, "make", "--no-print-directory", "package"); hook != made {
+			t.Errorf("the hook ran %q, make %q", hook, made)
+		}
+		if !regexp.MustCompile("^" + regexp.QuoteMeta(root) + `\nrun \./cmd/package .*-version ` + regexp.QuoteMeta(want) + ` -commit c0ffee\n$`).MatchString(hook) {
+			t.Errorf("version %q: ran %q", given, hook)
+		}
 	}
 }
