@@ -377,7 +377,15 @@ func (h *history) open() {
 	h.settle()
 	for range 2 {
 		h.w.Advance(25 * time.Hour)
-		if err := h.w.Engine().KeepAlive(context.Background()); err != nil {
+		err := h.w.Engine().KeepAlive(context.Background())
+		for range 6 { // tables may not have answered: the next run looks again
+			if err == nil {
+				break
+			}
+			h.w.Advance(time.Hour)
+			err = h.w.Engine().KeepAlive(context.Background())
+		}
+		if err != nil {
 			h.Fatal(err)
 		}
 		h.settle()
