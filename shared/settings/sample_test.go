@@ -37,31 +37,7 @@ func TestSampleIsAccepted(t *testing.T) {
 	}
 }
 
-func TestSampleNamesEverySetting(t *testing.T) {
-	values := sample(t)
-	asked := map[string]bool{}
-	for _, name := range []string{"AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "AzureWebJobsStorage__credential", "AzureWebJobsStorage__clientId", "FUNCTIONS_WORKER_RUNTIME"} {
-		asked[name] = true // the host's own
-	}
-	record := func(name string) (string, bool) {
-		asked[name] = true
-		return "", false
-	}
-	if _, err := Read(record); err == nil {
-		t.Fatal("no settings at all were accepted")
-	}
-	for name := range asked {
-		if _, ok := values[name]; !ok {
-			t.Errorf("the sample lacks %s", name)
-		}
-	}
-	for name := range values {
-		if !asked[name] {
-			t.Errorf("the sample names %s, which nobody reads", name)
-		}
-	}
-}
-
+// Which settings the sample names is held in package infra, where their list is.
 func TestSampleHasTheFormOfLocalSettings(t *testing.T) {
 	text, err := os.ReadFile("testdata/local.settings.schema.json")
 	if err != nil {
