@@ -171,7 +171,7 @@ func TestNothingKnowsAKey(t *testing.T) {
 		"app/bus.bicep":         {"disableLocalAuth: true", "minimumTlsVersion: '1.2'"},
 		"core/monitoring.bicep": {"DisableLocalAuth: true", "disableLocalAuth: true"},
 		"core/vault.bicep":      {"enableRbacAuthorization: true", "enablePurgeProtection: true"},
-		"app/function.bicep":    {"httpsOnly: true", "minTlsVersion: '1.2'", "scmMinTlsVersion: '1.2'", "ftpsState: 'Disabled'", "remoteDebuggingEnabled: false", "allowedOrigins: []"},
+		"app/function.bicep":    {"httpsOnly: true", "minTlsVersion: '1.2'", "scmMinTlsVersion: '1.2'", "remoteDebuggingEnabled: false", "allowedOrigins: []"},
 	} {
 		for _, line := range lines {
 			if !strings.Contains(text(t, file), " "+line+"\n") && !strings.Contains(text(t, file), " "+line+" ") {
@@ -192,6 +192,24 @@ func TestNothingKnowsAKey(t *testing.T) {
 			if found := asks.FindString(text(t, file)); found != "" {
 				t.Errorf("%s has %s", file, found)
 			}
+		}
+	}
+}
+
+// Microsoft's list of what Flex Consumption no longer has, properties and settings of other
+// plans, says to leave them out (functions/contract.md 6.1).
+func TestFlexConsumptionIsGivenNothingOfOtherPlans(t *testing.T) {
+	code := regexp.MustCompile(`(?m)//.*$`).ReplaceAllString(text(t, "app/function.bicep"), "")
+	for _, property := range []string{"alwaysOn", "ftpsState", "use32BitWorkerProcess", "isReserved", "isXenon", "linuxFxVersion", "windowsFxVersion", "functionAppScaleLimit",
+		"preWarmedInstanceCount", "containerSize", "vnetRouteAllEnabled", "vnetContentShareEnabled", "vnetImagePullEnabled", "appSettings"} {
+		if strings.Contains(strings.ToLower(code), strings.ToLower(property)+":") {
+			t.Errorf("app/function.bicep has %s", property)
+		}
+	}
+	for _, name := range []string{"FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "WEBSITE_RUN_FROM_PACKAGE", "WEBSITE_CONTENTSHARE", "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING",
+		"WEBSITE_VNET_ROUTE_ALL", "WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT", "WEBSITE_TIME_ZONE", "SCM_DO_BUILD_DURING_DEPLOYMENT", "ENABLE_ORYX_BUILD"} {
+		if s := byName(t)[name]; s.Azure.From != "" && s.Azure.From != infra.FromNowhere {
+			t.Errorf("%s is set in Azure, from %s", name, s.Azure.From)
 		}
 	}
 }

@@ -37,6 +37,7 @@ type cloud struct {
 	Vaults                  map[string]map[string]string
 	VaultDenied             int               // so many looks into a vault are refused first
 	Refreshed               []string          // resources whose references were told to look again
+	Providers               []string          // registered resource providers, with the subscription that was named
 	Azd                     map[string]string // the azd environment
 	Calls                   []call
 }
@@ -113,6 +114,9 @@ func (c *cloud) answer(program string, args []string) (answer, failure string) {
 	if bad != "" {
 		return "", bad
 	}
+	if words[0] == "keyvault" && one(options, "--subscription") != "sub-1" {
+		return "", "(AKV10032) Invalid issuer: az is signed in to another tenant"
+	}
 	var result any
 	switch strings.Join(words, " ") {
 	case "cloud show":
@@ -125,6 +129,8 @@ func (c *cloud) answer(program string, args []string) (answer, failure string) {
 		result = map[string]any{"tenantId": c.Tenant, "user": map[string]any{"name": "operator@example.com"}}
 	case "rest":
 		result, failure = c.rest(options)
+	case "provider register":
+		c.Providers = append(c.Providers, strings.TrimSpace(one(options, "--namespace")+" "+one(options, "--subscription")))
 	case "keyvault secret list":
 		result, failure = c.secrets(options)
 	case "keyvault secret show":
@@ -142,7 +148,7 @@ func (c *cloud) answer(program string, args []string) (answer, failure string) {
 
 // parse splits az's command line; every option may have several values.
 func parse(args []string) (words []string, options map[string][]string, failure string) {
-	known := []string{"--method", "--uri", "--headers", "--body", "--query", "--output", "--only-show-errors", "--vault-name", "--name", "--file", "--encoding", "--content-type", "--maxresults"}
+	known := []string{"--method", "--uri", "--headers", "--body", "--query", "--output", "--only-show-errors", "--vault-name", "--name", "--file", "--encoding", "--subscription", "--namespace", "--wait"}
 	options = map[string][]string{}
 	last := ""
 	for _, a := range args {

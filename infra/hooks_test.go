@@ -146,6 +146,37 @@ func TestTheHooksMakeTheRegistrationOnlyWhereItIsChosen(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatNobodyCouldSignInToIsRefusedBeforeAnythingIsMade(t *testing.T) {
+	for _, address := range []string{"https://calendar.example.com/", "https://calendar.example.com/api", "http://calendar.example.com", "calendar.example.com", "https://", "https://a b"} {
+		then, _, said, err := play(t, newCloud(), environment("CALBRIDGE_PUBLIC_URL="+address, "CALBRIDGE_REGISTRATION=script"), before)
+		if err == nil || !strings.Contains(said, "CALBRIDGE_PUBLIC_URL must") || len(then.Calls) > 0 {
+			t.Errorf("%s: %v, %d calls: %s", address, err, len(then.Calls), said)
+		}
+	}
+	if _, _, said, err := play(t, newCloud(), environment("CALBRIDGE_PUBLIC_URL="+public), before); err != nil {
+		t.Errorf("%s: %v: %s", public, err, said)
+	}
+}
+
+// Flex Consumption delegates the subnet to Microsoft.App/environments.
+func TestThePrivateNetworksProviderIsRegistered(t *testing.T) {
+	for _, env := range [][]string{nil, {"CALBRIDGE_PRIVATE_NETWORK=false"}} {
+		if then, _, said, err := play(t, newCloud(), environment(env...), before); err != nil || len(then.Calls) > 0 {
+			t.Errorf("%v: %v, %d calls: %s", env, err, len(then.Calls), said)
+		}
+	}
+	delegated, _, _ := strings.Cut(first(`serviceName: '([^']+)'`, text(t, "core/network.bicep"))[0], "/")
+	then, _, said, err := play(t, newCloud(), environment("CALBRIDGE_PRIVATE_NETWORK=true"), before)
+	if err != nil || !slices.Equal(then.Providers, []string{delegated + " sub-1"}) {
+		t.Errorf("%v, registered %q: %s", err, then.Providers, said)
+	}
+	// Before the very first provisioning azd has not asked for the subscription yet.
+	then, _, said, err = play(t, newCloud(), []string{"AZURE_ENV_NAME=dev", "AZURE_SUBSCRIPTION_ID=", "CALBRIDGE_PRIVATE_NETWORK=true"}, before)
+	if err != nil || !slices.Equal(then.Providers, []string{delegated}) {
+		t.Errorf("%v, registered %q: %s", err, then.Providers, said)
+	}
+}
+
 // The template would make a second registration beside the script's if the names
 // differed, and the hooks would get nothing if the template put it out otherwise.
 func TestHooksAndTemplateAgreeOnNames(t *testing.T) {

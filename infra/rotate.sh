@@ -25,8 +25,9 @@ of() {
 	echo "$found"
 }
 vault=$(of KEY_VAULT_NAME)
+subscription=$(of AZURE_SUBSCRIPTION_ID)
 
-old=$(az keyvault secret show --vault-name "$vault" --name "$kind" --query value --output tsv --only-show-errors) || fail "$kind of $vault cannot be read"
+old=$(az keyvault secret show --subscription "$subscription" --vault-name "$vault" --name "$kind" --query value --output tsv --only-show-errors) || fail "$kind of $vault cannot be read"
 [ -n "$old" ] || fail "$kind of $vault is empty"
 new=$(printf '%s' "$old" | go run ./cmd/keys "$kind" "$@") || fail "$kind was left as it is"
 if [ "$1" = list ]; then
@@ -34,9 +35,9 @@ if [ "$1" = list ]; then
 	exit
 fi
 [ -n "$new" ] || fail "$kind was left as it is"
-printf '%s' "$new" | az keyvault secret set --vault-name "$vault" --name "$kind" --file /dev/stdin --encoding utf-8 --output none --only-show-errors ||
+printf '%s' "$new" | az keyvault secret set --subscription "$subscription" --vault-name "$vault" --name "$kind" --file /dev/stdin --encoding utf-8 --output none --only-show-errors ||
 	fail "$kind could not be written"
 echo "rotate: $kind is changed" >&2
 printf '%s' "$new" | go run ./cmd/keys "$kind" list
 
-infra/hooks/refresh.sh "$(of AZURE_SUBSCRIPTION_ID)" "$(of AZURE_RESOURCE_GROUP)" "$(of AZURE_FUNCTION_NAME)"
+infra/hooks/refresh.sh "$subscription" "$(of AZURE_RESOURCE_GROUP)" "$(of AZURE_FUNCTION_NAME)"

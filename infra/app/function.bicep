@@ -3,7 +3,9 @@
 //
 // The runtime is a custom handler, named here and not in settings: on Flex neither
 // FUNCTIONS_WORKER_RUNTIME nor FUNCTIONS_EXTENSION_VERSION is set
-// (functions/contract.md 6.1), and the program reads neither.
+// (functions/contract.md 6.1), and the program reads neither. For the same reason siteConfig
+// has no alwaysOn, ftpsState, use32BitWorkerProcess or linuxFxVersion: they are of other
+// plans, and Microsoft's list of what Flex Consumption no longer has says to leave them out.
 
 @minLength(2)
 @maxLength(60)
@@ -80,7 +82,6 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       remoteDebuggingEnabled: false
       http20Enabled: true
       // No browser code of another origin has any business here.

@@ -11,6 +11,9 @@ resource zone 'Microsoft.Network/privateDnsZones@2020-06-01' existing = [for ser
   name: service.zone
 }]
 
+// One after the other: two are of one storage account, and all of one subnet, and neither
+// takes a change while it is still at another.
+@batchSize(1)
 resource endpoint 'Microsoft.Network/privateEndpoints@2024-05-01' = [for service in services: {
   name: service.name
   location: location

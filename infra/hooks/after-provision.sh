@@ -17,11 +17,12 @@ done
 command -v az >/dev/null || fail "the Azure CLI (az) is not installed"
 az account show --output none 2>/dev/null || fail "sign in first: az login"
 
+# The subscription is named each time: az may be at another one, of another tenant.
 # A role that was just given takes some minutes until the vault knows it.
 tries=20 pause=15
 why=$(mktemp)
 trap 'rm -f "$why"' EXIT
-until present=$(az keyvault secret list --vault-name "$KEY_VAULT_NAME" --query "[].name" --output tsv --only-show-errors 2>"$why"); do
+until present=$(az keyvault secret list --subscription "$AZURE_SUBSCRIPTION_ID" --vault-name "$KEY_VAULT_NAME" --query "[].name" --output tsv --only-show-errors 2>"$why"); do
 	tries=$((tries - 1))
 	if [ $tries = 0 ]; then
 		say "the vault $KEY_VAULT_NAME cannot be read. It takes the role Key Vault Secrets Officer (parameter principalId), and, where the network is private, an address of CALBRIDGE_ALLOWED_ADDRESSES:"
@@ -38,7 +39,7 @@ for name in token-keyset link-keys; do
 	*" $name "*) continue ;;
 	esac
 	value=$(go run ./cmd/keys "$name") || fail "no key could be made for $name"
-	printf '%s' "$value" | az keyvault secret set --vault-name "$KEY_VAULT_NAME" --name "$name" \
+	printf '%s' "$value" | az keyvault secret set --subscription "$AZURE_SUBSCRIPTION_ID" --vault-name "$KEY_VAULT_NAME" --name "$name" \
 		--file /dev/stdin --encoding utf-8 --output none --only-show-errors
 	value=
 	filled=yes
