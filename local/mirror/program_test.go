@@ -227,9 +227,12 @@ type invocation struct {
 // invoke lets a process handle a message. Where it stands still meanwhile, others go on,
 // and it may lose its lock.
 func (p *program) invoke(one *process, session *servicebus.Session, d *servicebus.Delivery, path string) {
-	p.running = append(p.running, invocation{p.rules(), chainOf(d.Message)})
+	p.running = append(p.running, invocation{p.rules(), d.Message.Base()})
 	one.meanwhile = func() { p.meanwhile(session) }
 	err := p.handle(one, path, d.Message)
+	if one.dead { // a kill between two calendars forgets what the first had lost
+		clear(p.deletions)
+	}
 	p.running, one.meanwhile = p.running[:len(p.running)-1], nil
 	switch {
 	case one.dead:

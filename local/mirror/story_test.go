@@ -261,6 +261,9 @@ func (s *story) deed(b mailbox) {
 	case 6, 7:
 		if rapid.IntRange(0, 5).Draw(s.T, "far") == 0 {
 			start = start.AddDate(1, 0, 0) // out of every window
+			if c, ok := s.connected(b); ok && c.Scope == connection.Busy || s.changes {
+				s.filed[series(appID(e))] = true // which who sees busy times only takes for gone
+			}
 		}
 		s.did[start.Format(clock)] = true
 		s.refusable(owner.Move(e.ID, at(start), at(start.Add(time.Hour))))

@@ -230,9 +230,9 @@ func (s *story) decideAll(how ...string) {
 	s.Fatal("A2: held without end")
 }
 
-// fill puts events into the calendars of a mailbox that are read, all within the window, and
-// returns their ids.
-func (s *story) fill(b mailbox, n int) (ids []string) {
+// fill puts events into a mailbox' own calendar, or into several that are read, all within
+// the window, and returns their ids.
+func (s *story) fill(b mailbox, several bool, n int) (ids []string) {
 	owner := s.Exchange.Owner(b.Tenant, b.Address)
 	c, _ := s.connected(b)
 	for range n {
@@ -241,7 +241,7 @@ func (s *story) fill(b mailbox, n int) (ids []string) {
 		first, end := at(start), at(start.Add(time.Hour))
 		e, err := owner.Create(exchange.Change{Subject: &title, Start: &first, End: &end})
 		s.must(err)
-		if len(c.Calendars) > 0 {
+		if several && len(c.Calendars) > 0 {
 			e, err = owner.File(e.ID, rapid.SampledFrom(c.Calendars).Draw(s.T, "calendar").ID)
 			s.must(err)
 		}

@@ -127,14 +127,6 @@ func (p *program) judge(body []byte) {
 	}
 }
 
-// chainOf names the messages of one reading.
-func chainOf(m queue.Message) string {
-	if base, ok := m.Properties["base"].(string); ok {
-		return base
-	}
-	return m.ID
-}
-
 // deleted counts what one reading tells as deleted, a series once.
 func (p *program) deleted(a told) {
 	if !p.gone[a.ID] || p.Org.Brake.Percent > 0 || p.approved[a.Connection] {
