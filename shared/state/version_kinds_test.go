@@ -145,6 +145,7 @@ func write(ctx context.Context, t state.Tables) error {
 	turn.At, turn.Connection = noon, conn
 	do(due.AddSyncs(ctx, []state.SyncTurn{turn}))
 	do(due.SetSyncRun(ctx, noon))
+	do(due.SetCaughtUp(ctx, noon))
 	do(due.AddRenewal(ctx, state.Renewal{Organization: acme, Connection: conn, Session: "s", At: noon}))
 	do(due.SetNotified(ctx, "https://calendar.example.com"))
 	do(state.NewIncidents(t).Put(ctx, state.Incident{Code: "app-credential", Since: noon, Last: noon}))
@@ -229,6 +230,7 @@ func read(ctx context.Context, t state.Tables) (map[string]any, error) {
 	note("probes")(due.Probes(ctx, noon))
 	note("turns")(due.Syncs(ctx, noon))
 	note("schedule")(due.SyncRun(ctx))
+	note("caught up")(due.CaughtUp(ctx))
 	note("renewals")(due.Renewals(ctx, noon))
 	note("notified")(due.Notified(ctx))
 	note("incidents")(state.NewIncidents(t).List(ctx))
