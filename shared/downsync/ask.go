@@ -77,7 +77,7 @@ func (x *round) answered(ctx context.Context, record, id, event string, item gra
 		x.see(id, item.ChangeKey)
 	}
 	if err != nil { // it could not be read: it stays as it is known
-		x.unread[event] = true
+		x.couldNotAsk(event)
 	}
 	if err != nil || item.ID == "" {
 		return nil

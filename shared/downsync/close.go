@@ -224,7 +224,7 @@ func (x *round) bury(ctx context.Context) error {
 		return x.flush(ctx)
 	}
 	if !x.cursor.Round.Approved && !x.cursor.Round.Restored {
-		x.lostBefore += x.losses()
+		x.losing = x.losses()
 	}
 	if err := x.book.loadAll(ctx); err != nil {
 		return err
@@ -283,7 +283,7 @@ func (x *round) lost(ctx context.Context, id string) error {
 		return err
 	}
 	if err != nil { // who cannot ask concludes nothing
-		x.unread[id] = true
+		x.couldNotAsk(id)
 	}
 	delete(x.removed, id)
 	x.see(id, "")

@@ -91,6 +91,15 @@
 // nothing. Every day it is made larger again. What is outside of the smaller window is
 // neither told nor forgotten meanwhile; what became of it shows when it is read again.
 //
+// # What stays broken
+//
+// A link to which Graph answers with a failure of any other kind is left after forty in a
+// row, some three hours, and the calendar is read anew. A series that cannot be read, and an
+// event of which it cannot be found out whether it is ours, stay as they are known and hold
+// up nothing else; they are asked about again like what was removed and could not be read.
+// A turn that cannot begin, because rows cannot be read, is left after eight attempts to the
+// next one.
+//
 // # Guessed
 //
 //   - An event that is removed from its calendar and still there, in the window, was moved

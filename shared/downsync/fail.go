@@ -39,10 +39,22 @@ func (s *Syncer) again(ctx context.Context, m queue.Message, r *reading, err err
 	return s.resend(ctx, m, s.now().Add(s.backoff(attempt)), s.soFar(r, attempt))
 }
 
+// unopened ends a task that could not begin. One whose turn comes again anyway is left to
+// that after some time, so that what stays as it is does not gather tasks for ever.
+func (s *Syncer) unopened(ctx context.Context, cause string, m queue.Message, err error) error {
+	comes := cause == CauseSchedule || cause == CauseNotified || cause == CauseAgain
+	var refused *queue.Refused
+	if comes && m.Number(queue.AttemptProperty) >= maxAttempts && !errors.As(err, &refused) && !queue.Unread(err) {
+		s.log.ErrorContext(ctx, "a reading could not begin and is left to the schedule", "cause", cause, "error", err)
+		return nil
+	}
+	return s.again(ctx, m, nil, err)
+}
+
 // soFar are the properties with which a reading goes on where it is.
 func (s *Syncer) soFar(r *reading, attempt int64) map[string]any {
 	p := map[string]any{queue.AttemptProperty: attempt}
-	if r != nil && r.progress.State == state.SyncRunning {
+	if r != nil && r.begun && r.progress.State == state.SyncRunning {
 		p[doneProperty], p[pagesProperty], p[itemsProperty], p[newsProperty] = int64(r.progress.Done), int64(r.progress.Pages), int64(r.items), int64(r.news)
 		p[lostProperty] = int64(r.lostBefore)
 	}

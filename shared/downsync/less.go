@@ -10,10 +10,12 @@ import (
 )
 
 // After how many failures in a row less is asked for: of a page of a full round, or of any
-// behind the first; and of a link that a whole round ended with.
+// behind the first; and of a link that a whole round ended with. After more of any other
+// kind a link is left, and the calendar read anew.
 const (
 	troubleOfPage = 3
 	troubleOfLink = 16
+	troubleOfAny  = 40
 )
 
 // size is how many events to a page are asked for.
@@ -43,6 +45,11 @@ func (x *round) less(err error) (again bool, failed error) {
 		if x.cursor.Trouble++; x.cursor.Trouble >= limit && x.shrink() {
 			x.cursor.Trouble = 0
 		}
+	case answered(err) && x.cursor.Round.Next != "":
+		if x.cursor.Trouble++; x.cursor.Trouble >= troubleOfAny {
+			x.cursor.Trouble = 0
+			x.anew()
+		}
 	}
 	return false, nil
 }
@@ -55,6 +62,13 @@ func (x *round) shrink() bool {
 	x.cursor.Shrunk++
 	x.anew()
 	return true
+}
+
+// answered reports whether Graph has answered with a failure that may pass: one that never
+// does, for one link, nobody else would end.
+func answered(err error) bool {
+	var failure *graph.Error
+	return errors.As(err, &failure) && failure.Kind == graph.Transient && failure.Status != 0
 }
 
 // unanswerable reports whether a failure is one of those with which Graph refuses what is

@@ -23,7 +23,7 @@ func (x *round) perhapsOurs(ctx context.Context, i graph.Item) error {
 	if i.Kind == graph.Occurrence || i.Kind == graph.Exception {
 		return nil
 	}
-	_, err := x.fateOf(ctx, i)
+	_, err := x.fateShown(ctx, i)
 	return err
 }
 

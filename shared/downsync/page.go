@@ -118,8 +118,8 @@ func (x *round) single(ctx context.Context, i graph.Item) error {
 	if record.One != nil && record.One.Hash == hash && graph.SameVersion(record.One.Version, i.ChangeKey) {
 		return nil
 	}
-	fate, err := x.fateOf(ctx, i)
-	if err != nil {
+	fate, err := x.fateShown(ctx, i)
+	if err != nil || fate == unsure {
 		return err
 	}
 	if fate != Foreign {
@@ -147,6 +147,9 @@ func (x *round) master(ctx context.Context, i graph.Item) error {
 		return err
 	}
 	record := x.book.of(i.ID)
+	if s.fate == unsure {
+		return nil
+	}
 	if s.fate != Foreign {
 		x.dissolve(record)
 	} else if record.One != nil { // it was no series
@@ -160,18 +163,27 @@ func (x *round) master(ctx context.Context, i graph.Item) error {
 func (x *round) meet(ctx context.Context, master graph.Item) (*series, error) {
 	s := newSeries(master)
 	var err error
-	if s.fate, err = x.fateOf(ctx, master); err != nil {
+	if s.fate, err = x.fateShown(ctx, master); err != nil {
 		return nil, err
 	}
-	if err := x.book.load(ctx, []string{master.ID}); err != nil {
-		return nil, err
+	return s, x.knowSeries(ctx, s)
+}
+
+// knowSeries adds what is known of a series. The days of one that nothing can be said of
+// count as shown.
+func (x *round) knowSeries(ctx context.Context, s *series) error {
+	if err := x.book.load(ctx, []string{s.id}); err != nil {
+		return err
 	}
 	s.days = map[string]string{}
-	for name, known := range x.book.of(master.ID).Days {
+	for name, known := range x.book.of(s.id).Days {
 		s.days[known.Event] = name
+		if s.fate == unsure {
+			x.see(appointment.DayID(s.id, name), known.Version)
+		}
 	}
-	x.series[master.ID] = s
-	return s, nil
+	x.series[s.id] = s
+	return nil
 }
 
 // seriesOf is the series of a day; nil where there is none any more. One that the slice
@@ -190,8 +202,14 @@ func (x *round) seriesOf(ctx context.Context, id string) (*series, error) {
 			x.series[id] = nil
 			return nil, nil
 		}
-		if err != nil {
+		if err := x.bearable(err); err != nil {
 			return nil, err
+		}
+		if err != nil {
+			x.couldNotAsk(id)
+			s := newSeries(master)
+			s.fate = unsure
+			return s, x.knowSeries(ctx, s)
 		}
 		master = found
 	}
@@ -224,6 +242,25 @@ func (x *round) fateOf(ctx context.Context, i graph.Item) (Fate, error) {
 		x.mine[i.ID] = true
 	}
 	return fate, err
+}
+
+// unsure is the fate of an item of which it could not be found out.
+const unsure Fate = -1
+
+// fateShown asks whether an event that a page shows is ours. Where that cannot be found out
+// it stays as it is known, holds up nothing else, and is asked about again.
+func (x *round) fateShown(ctx context.Context, i graph.Item) (Fate, error) {
+	fate, err := x.fateOf(ctx, i)
+	if err == nil {
+		return fate, nil
+	}
+	if err := x.bearable(err); err != nil {
+		return Foreign, err
+	}
+	if !x.onlyOurs() { // then there is no record of what may be somebody's own
+		x.couldNotAsk(i.ID)
+	}
+	return unsure, nil
 }
 
 // reduced is what may be told of an appointment; false where no sense can be made of it.

@@ -36,6 +36,7 @@ type round struct {
 	series map[string]*series // of this slice; nil for one that is not there
 	mine   map[string]bool    // ids of events of ours that this slice has met
 	events []outbound.Event   // to be published before the book is saved
+	losing int                // records that are lost when the book is saved
 }
 
 // errBroken ends a round that makes no sense; why says what is wrong with it.
@@ -70,7 +71,7 @@ func (r *reading) calendar(ctx context.Context, of connection.Calendar) (more bo
 	switch {
 	case errors.As(err, &broken):
 		return false, x.giveUp(ctx, broken.why)
-	case err != nil && x.cursor.Round != nil && (x.cursor.Round.Pages > 0 || unanswerable(err)):
+	case err != nil && x.cursor.Round != nil && (x.cursor.Round.Pages > 0 || unanswerable(err) || answered(err)):
 		// What was learnt is told before it is taken for told.
 		if failed := x.flush(ctx); errors.Is(failed, errAnew) {
 			return false, err
@@ -269,7 +270,11 @@ func (x *round) flush(ctx context.Context) (err error) {
 		}
 		x.events = nil
 	}
-	return x.book.save(ctx)
+	if err := x.book.save(ctx); err != nil {
+		return err
+	}
+	x.lostBefore, x.losing = x.lostBefore+x.losing, 0
+	return nil
 }
 
 // save stores how far the round has come.

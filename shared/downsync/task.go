@@ -85,7 +85,7 @@ func (s *Syncer) Task(ctx context.Context, m queue.Message) error {
 	}
 	run, err := s.open(ctx, t, id, m)
 	if err != nil {
-		return s.again(ctx, m, nil, err)
+		return s.unopened(ctx, t.Cause, m, err)
 	}
 	if run == nil {
 		return nil
@@ -105,6 +105,7 @@ type reading struct {
 	began    time.Time // of this slice
 	budget   int       // of pages that are left
 	progress state.Progress
+	begun    bool // the progress is this reading's; before that it is that of another
 	watched  bool // somebody may look at the progress right now
 	items    int  // of the pages that were read, that were not known in that version
 	news     int  // changes since a link, which a notification should have told of
@@ -186,6 +187,7 @@ func (r *reading) begin(ctx context.Context, all []connection.Calendar) error {
 	}
 	p.State, p.Cause, p.Calendars = state.SyncRunning, "", len(all)
 	p.Done = min(int(r.m.Number(doneProperty)), len(all))
+	r.begun = true
 	before := slices.Clone(p.Read)
 	if err := r.leave(ctx, all); err != nil {
 		return err

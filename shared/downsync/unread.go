@@ -27,6 +27,13 @@ func (x *round) unanswered() (ids []string) {
 	return ids
 }
 
+// couldNotAsk notes an event that could not be asked for, or about.
+func (x *round) couldNotAsk(id string) {
+	if len(x.unread) < maxNamed { // the row holds no more, and keeps fewer
+		x.unread[id] = true
+	}
+}
+
 // stillUnread is what is left of those, and what this round adds, at its end.
 func (x *round) stillUnread() (all []state.Unread) {
 	since := map[string]time.Time{}
@@ -50,7 +57,7 @@ func (x *round) stillUnread() (all []state.Unread) {
 // known. A series is asked for as a whole the next time, where it was in doubt as a whole.
 func (x *round) letBe(s suspects) {
 	if s.one || s.all {
-		x.unread[s.record.ID] = true
+		x.couldNotAsk(s.record.ID)
 	}
 	if s.one {
 		x.see(s.record.ID, s.record.One.Version)
@@ -58,7 +65,7 @@ func (x *round) letBe(s suspects) {
 	for _, day := range s.days {
 		known := s.record.Days[day]
 		if !s.all {
-			x.unread[known.Event] = true
+			x.couldNotAsk(known.Event)
 		}
 		x.see(appointment.DayID(s.record.ID, day), known.Version)
 		delete(x.removed, known.Event)
