@@ -137,6 +137,33 @@ func TestWhatTheScheduleFindsWithoutASubscriptionMakesOne(t *testing.T) {
 	}
 }
 
+// After an outage that is longer than the timer looks back, one that could not be made stands
+// in a slot that nobody reads any more.
+func TestWhatAnOutageTookFromTheAgendaIsMadeWhenTheScheduleFindsSomething(t *testing.T) {
+	r := newRig(t)
+	r.fate = func(twin.Visit) twin.Fate { return twin.Fate{Effect: twin.Answer, Status: 403, Code: "ErrorAccessDenied"} }
+	r.order(r.c, subscribe.CauseFollow)
+	r.fate = nil
+	r.calls()
+	found := func() {
+		t.Helper()
+		if err := r.keeper.SweepFound(t.Context(), acme, r.c.ID); err != nil {
+			t.Fatal(err)
+		}
+		r.run()
+	}
+	found()
+	if r.calls() != 0 {
+		t.Error("asked again before its time")
+	}
+	r.now = r.now.AddDate(0, 0, 12)
+	r.passes(2 * time.Hour)
+	found()
+	r.one(r.c)
+	r.passes(time.Hour)
+	r.agenda(1)
+}
+
 func otherUser() exchange.User { return exchange.User{Principal: "eero@acme.example", Name: "Eero"} }
 
 // The interval may be shorter now, and less may be told: neither waits for a turn that was

@@ -37,6 +37,9 @@ func (k *Keeper) SweepFound(ctx context.Context, organization string, id key.Key
 		return err
 	}
 	now := k.now().UTC()
+	if row.ID == "" && now.Sub(row.Due) > back { // in a slot that no run of the timer reads any more
+		return k.unseen(ctx, organization, id)
+	}
 	pending := !row.Suspect.IsZero() && now.Sub(row.Suspect) < 2*patience
 	if row.ID == "" || pending || now.Sub(row.Heard) < 2*heardGrain || now.Sub(row.Renewed) < patched {
 		return nil
@@ -55,9 +58,10 @@ func (k *Keeper) SweepFound(ctx context.Context, organization string, id key.Key
 	return k.send(ctx, k.message(row, OpSubscribe, CauseSilent, now.Add(patience)))
 }
 
-// unseen lets a connection be looked at that has no row and stands on no agenda, though
-// its calendars are read: it is older than subscriptions are, or what ended one was cut
-// off before the connection was disconnected.
+// unseen lets a connection be looked at that stands on no agenda, though its calendars are
+// read: it has no row, because it is older than subscriptions are, or because what ended one
+// was cut off before the connection was disconnected; or the timer did not run for so long
+// that it looks no further back.
 func (k *Keeper) unseen(ctx context.Context, organization string, id key.Key) error {
 	c, _, readable, err := k.look(ctx, organization, id)
 	if err != nil || !readable || c.Delegated && c.Scope == connection.Busy {
