@@ -141,7 +141,9 @@ func TestWhatTheScheduleFindsWithoutASubscriptionMakesOne(t *testing.T) {
 // in a slot that nobody reads any more.
 func TestWhatAnOutageTookFromTheAgendaIsMadeWhenTheScheduleFindsSomething(t *testing.T) {
 	r := newRig(t)
-	r.fate = func(twin.Visit) twin.Fate { return twin.Fate{Effect: twin.Answer, Status: 403, Code: "ErrorAccessDenied"} }
+	r.fate = func(twin.Visit) twin.Fate {
+		return twin.Fate{Effect: twin.Answer, Status: 403, Code: "ErrorAccessDenied"}
+	}
 	r.order(r.c, subscribe.CauseFollow)
 	r.fate = nil
 	r.calls()
