@@ -49,6 +49,9 @@ func (s *soak) check(f *feeder) findings {
 	if out.mails = len(s.M365.Exchange.Mails()); out.mails > 0 {
 		s.t.Errorf("%d mails", out.mails)
 	}
+	if listed := s.M365.Exchange.Strangers(); len(listed) > 0 {
+		s.t.Errorf("%d calendars were listed that are only written to: %.200q", len(listed), listed)
+	}
 	for path, n := range s.left() {
 		out.dead += n
 		s.t.Errorf("%d messages in %s", n, path)

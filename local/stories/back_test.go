@@ -82,6 +82,7 @@ func TestWhatAPlannerChangesInOutlookComesBack(t *testing.T) {
 	w := start(t)
 	const at, upAt = "paula@acme.example", "uma@acme.example"
 	w.mailbox(acme, at, "Paula Planner")
+	w.read = []string{at}
 	w.mailbox(acme, upAt, "Uma Upwards")
 	w.organization("plan", fields{"displayName": "Plan & Go", "profile": "planning", "module": true, "timeZone": "Europe/Helsinki",
 		"product": fields{"name": "Planner"}, "downSync": fields{"privacy": "title"}})
@@ -192,6 +193,7 @@ func TestAMailboxThatWasEmptiedWaitsForTheAdmin(t *testing.T) {
 	w := start(t)
 	const at = "paula@acme.example"
 	w.mailbox(acme, at, "Paula Planner")
+	w.read = []string{at}
 	w.organization("plan", fields{"displayName": "Plan & Go", "profile": "planning", "module": true, "timeZone": "Europe/Helsinki",
 		"product": fields{"name": "Planner"}, "downSync": fields{"privacy": "title"}})
 	var all []string

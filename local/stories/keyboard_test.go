@@ -19,6 +19,7 @@ func TestAKeyboardIsEnough(t *testing.T) {
 	w := start(t)
 	const own, other = "kim@acme.example", "kai@acme.example"
 	w.mailbox(acme, own, "Kim")
+	w.read = []string{own}
 	w.mailbox(acme, other, "Kai")
 	w.ready("plan", acme)
 	w.organization("plan", fields{"displayName": "Plan", "profile": "planning", "module": true, "sync": true, "product": fields{"name": "Planner"}})

@@ -20,6 +20,7 @@ func TestAPageThatIsAnsweredWith503GoesOnAskingMoreSlowly(t *testing.T) {
 	w := start(t)
 	const at = "paula@acme.example"
 	w.mailbox(acme, at, "Paula Planner")
+	w.read = []string{at}
 	w.organization("plan", fields{"displayName": "Plan & Go", "profile": "planning", "module": true, "timeZone": "Europe/Helsinki",
 		"product": fields{"name": "Planner"}, "downSync": fields{"privacy": "title"}})
 	paula := people.person()
@@ -95,6 +96,7 @@ func TestAPersonWhoseSignInHasDiedSeesItOnThePageThatIsOpen(t *testing.T) {
 	w := start(t)
 	const at = "paula@acme.example"
 	w.mailbox(acme, at, "Paula Planner")
+	w.read = []string{at}
 	w.organization("plan", fields{"displayName": "Plan & Go", "profile": "planning", "module": true, "timeZone": "Europe/Helsinki",
 		"product": fields{"name": "Planner"}, "downSync": fields{"privacy": "title"}})
 	paula := people.person()

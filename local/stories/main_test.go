@@ -99,6 +99,7 @@ type world struct {
 	entra   *tape // in front of Entra and Graph
 	log     *lines
 	said    *events
+	read    []string // mailboxes that somebody has chosen to have read; no other may be listed
 }
 
 // start starts a stack with two tenants, in which nobody has consented.

@@ -48,6 +48,7 @@ func TestPlanningWithAccountsOfTwoTenants(t *testing.T) {
 	w := start(t)
 	const at1, at2 = "paula@acme.example", "paula@globex.example"
 	w.mailbox(acme, at1, "Paula Planner")
+	w.read = []string{at1} // the other is only written to
 	w.mailbox(globex, at2, "Paula at Globex")
 	settings := fields{"displayName": "Plan & Go", "profile": "planning", "timeZone": "Europe/Helsinki", "product": fields{"name": "Planner"}}
 	w.organization("plan", settings)

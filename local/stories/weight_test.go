@@ -50,4 +50,7 @@ func (w *world) ends() {
 	w.t.Helper()
 	w.nothingLeaked()
 	w.weighed()
+	if listed := w.M365.Exchange.Strangers(w.read...); len(listed) > 0 {
+		w.t.Errorf("calendars were listed that are only written to: %q", listed)
+	}
 }

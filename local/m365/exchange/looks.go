@@ -76,6 +76,22 @@ func (s *Store) Looks() []Look {
 	return all
 }
 
+// Strangers are the mailboxes, by address, whose events were listed or subscribed to, in any
+// way that Look.Lists means, though they are none of those that may be. A suite fails where
+// there are any.
+func (s *Store) Strangers(mayBe ...string) (all []string) {
+	for _, l := range s.Looks() {
+		address := l.User
+		if u, err := s.User(l.Tenant, l.User); err == nil {
+			address = u.Principal
+		}
+		if l.Lists() && !slices.ContainsFunc(mayBe, func(m string) bool { return strings.EqualFold(m, address) }) && !slices.Contains(all, address) {
+			all = append(all, address)
+		}
+	}
+	return all
+}
+
 // Listed tells how often the events of a mailbox were listed or subscribed to, in any
 // way that Look.Lists means. A suite fails where that is not 0 and the mailbox's
 // direction is up.
