@@ -15,13 +15,15 @@ import (
 // that a build stored which did less, one without down-sync say, would wait for their next
 // change: they have no turn of the schedule and no subscription. So once a day all
 // connections are looked through, and those of which something does not follow yet are
-// followed. It costs a list of the organisations, one request for 200 connections, and
+// followed. So are tokens put on the agenda again of which the hourly timer has lost sight,
+// because it did not run for longer than it looks back. It costs a list of the organisations, one request for 200 connections, and
 // nothing more where nothing is missing; whatever an hour's run does not come to, the next
 // one does.
 
 const (
 	catchUpEvery = 24 * time.Hour
-	catchUpPage  = 200 // connections, and organisations, that are read at once
+	forgotten    = 3 * 24 * time.Hour // since the last refresh of a token that has one daily
+	catchUpPage  = 200                // connections, and organisations, that are read at once
 	causeCatchUp = "catch-up"
 )
 
@@ -60,14 +62,19 @@ func (e *Engine) catchUpTask(ctx context.Context, t task, m queue.Message) error
 	if err != nil {
 		return err
 	}
+	now := e.now()
 	var lanes []key.Key
 	for _, row := range rows {
 		lane := key.Lane(t.Organization, key.User, row.User)
+		if refreshable(row) && now.Sub(later(row.LastRefresh, row.SignedIn)) > forgotten { // its slot is the same whoever computes it
+			if err := e.due.AddKeepAlive(ctx, refreshAt(row.ID, now), t.Organization, lane, row.ID); err != nil {
+				return err
+			}
+		}
 		if (row.State == connection.Disconnected || !followed(row)) && !slices.Contains(lanes, lane) {
 			lanes = append(lanes, lane)
 		}
 	}
-	now := e.now()
 	var messages []queue.Message
 	for i, lane := range lanes {
 		messages = append(messages, task{Op: opMove, Organization: t.Organization, Lane: lane.String(), Cause: causeCatchUp}.message(e.paced(now, i)))

@@ -91,3 +91,21 @@ func TestConnectionsAreLookedThroughOnceADay(t *testing.T) {
 		r.advance(time.Hour)
 	}
 }
+
+// After an outage that is longer than the hourly timer looks back, the tokens are renewed again.
+func TestATimerThatDidNotRunForTwoWeeksForgetsNobody(t *testing.T) {
+	r := newRig(t, "planning")
+	r.stored()
+	c := r.connect("aino", "work", connection.Up)
+	r.advance(14 * 24 * time.Hour)
+	r.refreshes = nil
+	r.hours(24)
+	if len(r.refreshes) == 0 {
+		t.Fatal("not refreshed")
+	}
+	r.refreshes = nil
+	r.hours(48)
+	if len(r.refreshes) != 2 || r.now.Sub(r.row(c.ID).LastRefresh) > 25*time.Hour {
+		t.Errorf("%d refreshes in two days", len(r.refreshes))
+	}
+}
