@@ -55,6 +55,8 @@ race: ## the race detector over the rest; minutes, and 5 GB of memory
 bench: ## the figures of docs/performance.md
 	@go test -run '^$$' -bench File ./shared/ics
 	@go test -run '^$$' -bench 'Page|Connect' ./shared/portal ./local/stories
+	@go test -count 1 -v -run TenThousand ./shared/downsync ./shared/subscribe
+	@go test -run '^$$' -bench GraphNotif ./handlers
 	@go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./local/bench
 
 soak: ## very many bookings under faults and kills: BOOKINGS (100000), SEED, DURATION of sending (8m)
