@@ -104,12 +104,18 @@ func (e *Engine) giveUpBooking(ctx context.Context, m queue.Message) error {
 }
 
 // giveUpTask ends a task that could not be done, with an alert; the schedule or
-// the next change of settings orders it anew.
+// the next change of settings orders it anew. Those that no running build can read are one
+// alert a day for their organisation.
 func (e *Engine) giveUpTask(ctx context.Context, m queue.Message) error {
 	var t task
 	if err := json.Unmarshal(m.Body, &t); err != nil {
 		e.log.ErrorContext(ctx, "dead task is not JSON", "message", m.ID)
 		t = task{}
+	}
+	if m.Number(queue.AwaitProperty) != 0 {
+		day := e.now().UTC().Format(time.DateOnly)
+		return e.alertDead(ctx, "alert/version/tasks/"+t.Organization+"/"+day, t.Organization,
+			"Tasks of mailboxes, or rows that they need, were written by another version, which is not running: they were given up.")
 	}
 	return e.alertDead(ctx, "alert/task/"+m.ID, t.Organization, "A task of kind "+orReason(word(t.Op), "unknown")+" was given up.")
 }

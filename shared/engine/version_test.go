@@ -181,3 +181,23 @@ func TestVersionsCostNoRequest(t *testing.T) {
 		t.Errorf("version 1:\n%s\nversion 2:\n%s", effects[1], effects[2])
 	}
 }
+
+// However many tasks wait for a build that does not come, an organisation has one alert a day.
+func TestTasksOfABuildThatDoesNotComeAreOneAlert(t *testing.T) {
+	w := newWorld(t, exchange.Switches{})
+	for i := range 20 {
+		m := queue.Message{ID: key.Random(), SessionID: "s", Body: []byte(`{"v":7,"op":"probe","organization":"acme"}`),
+			Properties: map[string]any{queue.RoundProperty: int64(3), queue.AwaitProperty: w.Now().Add(-25*time.Hour).Unix() + int64(i)}}
+		if err := w.Bus.Send(t.Context(), queue.MailboxTasks, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settle(t, w)
+	ids := map[string]bool{}
+	for _, m := range w.Broker.Peek(world.Changes) {
+		ids[m.ID] = true
+	}
+	if len(ids) != 1 || len(w.Broker.Peek(queue.MailboxTasks)) != 0 {
+		t.Errorf("%d alerts, %d tasks left", len(ids), len(w.Broker.Peek(queue.MailboxTasks)))
+	}
+}
