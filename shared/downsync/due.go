@@ -47,7 +47,8 @@ func reads(org organization.Organization, t state.SyncTurn) bool {
 // A kill in between enqueues a turn again, under the same message id.
 //
 // Turns and organisations that another build wrote (version.Error) stay where they are,
-// for a build that reads them; the rest is enqueued, and the error returned in the end.
+// for a build that reads them, and so do those of organisations whose settings cannot be
+// read; the rest is enqueued, and the error returned in the end.
 func (s *Syncer) Due(ctx context.Context) error {
 	now := s.now().UTC()
 	last, err := s.due.SyncRun(ctx)
@@ -59,13 +60,15 @@ func (s *Syncer) Due(ctx context.Context) error {
 		from = last
 	}
 	var unread error
-	orgs, n := map[string]organization.Organization{}, 0
+	orgs, n := map[string]settings{}, 0
 	// A turn that is put into a later slot of this run is taken there.
 	for slot := from.Truncate(state.SyncSlot); slot.Before(now.Add(horizon)); slot = slot.Add(state.SyncSlot) {
-		if err := s.dueSlot(ctx, slot, now, orgs); version.Is(err) {
-			unread = err
-		} else if err != nil {
+		stays, err := s.dueSlot(ctx, slot, now, orgs)
+		if err != nil {
 			return fmt.Errorf("downsync.Due: %w", err)
+		}
+		if stays != nil {
+			unread = stays
 		}
 		if n++; n%marked == 0 && slot.Before(now) && unread == nil {
 			if err := s.due.SetSyncRun(ctx, slot); err != nil {
@@ -84,25 +87,26 @@ func (s *Syncer) Due(ctx context.Context) error {
 
 // dueSlot takes one slot. The next turns are stored before the messages are sent, and the
 // slot is emptied after that: whatever becomes of the messages, there is a next turn.
-func (s *Syncer) dueSlot(ctx context.Context, slot, now time.Time, orgs map[string]organization.Organization) error {
-	turns, unread := s.due.Syncs(ctx, slot)
-	if unread != nil && !version.Is(unread) || len(turns) == 0 {
-		return unread
+// stays says why some of the turns stay in the slot.
+func (s *Syncer) dueSlot(ctx context.Context, slot, now time.Time, orgs map[string]settings) (stays, err error) {
+	turns, err := s.due.Syncs(ctx, slot)
+	if version.Is(err) {
+		stays, err = err, nil
+	}
+	if err != nil || len(turns) == 0 {
+		return stays, err
 	}
 	var next, done []state.SyncTurn
 	var messages []queue.Message
 	for _, t := range turns {
 		org, err := s.known(ctx, t.Organization, orgs)
-		if version.Is(err) {
-			unread = err
+		if err != nil && !errors.Is(err, state.ErrNotFound) {
+			stays = err
 			continue
 		}
 		done = append(done, t)
-		if errors.Is(err, state.ErrNotFound) {
-			continue // deleted: its connections leave the agenda
-		}
 		if err != nil {
-			return err
+			continue // deleted: its connections leave the agenda
 		}
 		at := t.At
 		if at.Before(now) {
@@ -119,30 +123,28 @@ func (s *Syncer) dueSlot(ctx context.Context, slot, now time.Time, orgs map[stri
 		}
 	}
 	if err := s.due.AddSyncs(ctx, next); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.send(ctx, queue.MailboxTasks, messages...); err != nil {
-		return err
+		return nil, err
 	}
-	if err := s.due.SyncsDone(ctx, done); err != nil {
-		return err
-	}
-	return unread
+	return stays, s.due.SyncsDone(ctx, done)
+}
+
+// settings are an organisation's, or why they could not be read.
+type settings struct {
+	org organization.Organization
+	err error
 }
 
 // known is an organisation, asked for once.
-func (s *Syncer) known(ctx context.Context, id string, orgs map[string]organization.Organization) (organization.Organization, error) {
-	if org, known := orgs[id]; known {
-		if org.ID == "" {
-			return org, state.ErrNotFound
-		}
-		return org, nil
+func (s *Syncer) known(ctx context.Context, id string, orgs map[string]settings) (organization.Organization, error) {
+	one, asked := orgs[id]
+	if !asked {
+		one.org, one.err = s.orgs.Organization(ctx, id)
+		orgs[id] = one
 	}
-	org, err := s.orgs.Organization(ctx, id)
-	if err == nil || errors.Is(err, state.ErrNotFound) {
-		orgs[id] = org
-	}
-	return org, err
+	return one.org, one.err
 }
 
 // ensureTurn puts a connection on the agenda, at its next moment; it is the same one

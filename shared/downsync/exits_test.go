@@ -2,6 +2,7 @@ package downsync_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
+	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/state"
 )
 
@@ -259,5 +261,46 @@ func TestATurnThatCannotBeginEnds(t *testing.T) {
 		if waits := len(r.tasks) == 1; waits != (cause == downsync.CauseConnect) {
 			t.Errorf("%s: %d tasks wait", cause, len(r.tasks))
 		}
+	}
+}
+
+// damaged are organisations of which one has settings that cannot be read.
+type damaged struct{ *agenda }
+
+func (d damaged) Organization(ctx context.Context, id string) (organization.Organization, error) {
+	if id == "damaged" {
+		d.asked++
+		return organization.Organization{}, state.ErrCorrupt
+	}
+	return d.agenda.Organization(ctx, id)
+}
+
+// An organisation whose settings cannot be read costs nobody else a turn, and its own stay.
+func TestADamagedOrganisationCostsNobodyElseATurn(t *testing.T) {
+	a := newAgenda(t)
+	a.syncer = downsync.New(downsync.Effects{Tables: a.tables, Bus: a, Organizations: damaged{a}}, &downsync.Options{Now: func() time.Time { return a.now }})
+	a.add("damaged", 0, 50)
+	a.add(acme, 50, 50)
+	for range 4 {
+		if err := a.syncer.Due(t.Context()); !errors.Is(err, state.ErrCorrupt) {
+			t.Fatal(err)
+		}
+		a.now = a.now.Add(halfHour)
+	}
+	ids := map[string]bool{}
+	for _, m := range a.sent {
+		ids[m.ID] = true
+	}
+	if len(ids) < 4*50 || a.asked > 4*2 {
+		t.Errorf("%d turns, %d questions", len(ids), a.asked)
+	}
+	a.organization("damaged", 30)
+	a.syncer = downsync.New(downsync.Effects{Tables: a.tables, Bus: a, Organizations: a}, &downsync.Options{Now: func() time.Time { return a.now }})
+	a.sent = nil
+	a.run()
+	a.now = a.now.Add(halfHour)
+	a.run()
+	if len(a.sent) < 2*100 {
+		t.Errorf("%d turns of 100 connections", len(a.sent))
 	}
 }

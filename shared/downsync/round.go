@@ -161,6 +161,9 @@ func (x *round) readPages(ctx context.Context) (more bool, err error) {
 		}
 		var failure *graph.Error
 		stray := errors.Is(err, errStray)
+		if stray {
+			x.log.WarnContext(ctx, "a page's link leads elsewhere and is not followed: the calendar is read anew", "connection", x.c.ID)
+		}
 		if errors.As(err, &failure) && failure.Kind == graph.Gone || stray {
 			if x.cursor.Round.Next == "" {
 				return false, x.calendarGone(ctx)
