@@ -69,6 +69,12 @@ func TestTopicHasASubscriptionAllWithoutSessions(t *testing.T) {
 	if !topic.RequiresDuplicateDetection || time.Duration(topic.DuplicateDetectionHistoryTimeWindow) != 10*time.Minute {
 		t.Errorf("topic %+v, want duplicate detection over 10m", topic)
 	}
+	if time.Duration(topic.DefaultMessageTimeToLive) != 14*24*time.Hour || topic.EnablePartitioning {
+		t.Errorf("topic %+v, want 14 days, no partitions", topic)
+	}
+	if p := all.Properties; time.Duration(p.LockDuration) != 5*time.Minute || p.MaxDeliveryCount != 20 || !p.DeadLetteringOnMessageExpiration {
+		t.Errorf("subscription %+v, want a lock of 5m, 20 deliveries, dead letters on expiry: what a booking app never read must not vanish", p)
+	}
 	if all.Name != "all" || all.Properties.RequiresSession || time.Duration(all.Properties.DefaultMessageTimeToLive) != 14*24*time.Hour {
 		t.Errorf("subscription %+v, want all, no sessions, 14 days", all)
 	}
