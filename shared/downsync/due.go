@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/shared/appointment"
+	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/key"
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
@@ -145,6 +146,13 @@ func (s *Syncer) known(ctx context.Context, id string, orgs map[string]settings)
 		orgs[id] = one
 	}
 	return one.org, one.err
+}
+
+// FirstTurn is the turn with which a connection whose calendars are to be read comes onto
+// the agenda: at its own moment within half an hour. Where its organisation has them read
+// less often, the schedule finds that out then.
+func FirstTurn(c connection.Connection, now time.Time) state.SyncTurn {
+	return state.SyncTurn{Organization: c.Organization, Connection: c.ID, Session: Session(c), At: appointment.Moment(c.ID, shortest, now), Down: !c.Writes()}
 }
 
 // ensureTurn puts a connection on the agenda, at its next moment; it is the same one

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/calbridge/calbridge/shared/connection"
+	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/organization"
 	"github.com/calbridge/calbridge/shared/queue"
 	"github.com/calbridge/calbridge/shared/state"
@@ -107,5 +108,30 @@ func TestATimerThatDidNotRunForTwoWeeksForgetsNobody(t *testing.T) {
 	r.hours(48)
 	if len(r.refreshes) != 2 || r.now.Sub(r.row(c.ID).LastRefresh) > 25*time.Hour {
 		t.Errorf("%d refreshes in two days", len(r.refreshes))
+	}
+}
+
+// What is ordered to be read has its turn whatever becomes of the order, which may be given
+// up before anybody has read it.
+func TestACalendarHasItsTurnThoughItsFirstReadingIsNeverBegun(t *testing.T) {
+	for direction, want := range map[connection.Direction]int{connection.Both: 1, connection.Down: 1, connection.Up: 0} {
+		r := newRig(t, "planning")
+		c := r.connect("aino", "work", direction)
+		found := 0
+		for slot := r.now.Truncate(state.SyncSlot); slot.Before(r.now.Add(time.Hour)); slot = slot.Add(state.SyncSlot) {
+			turns, err := state.NewDue(r.tables).Syncs(context.Background(), slot)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, one := range turns {
+				if one.Connection != c.ID || one.Organization != acme || one.Session != downsync.Session(r.row(c.ID).Connection) || one.Down == (direction == connection.Both) || one.At.Before(r.now) {
+					t.Errorf("%+v", one)
+				}
+				found++
+			}
+		}
+		if found != want {
+			t.Errorf("%s: %d turns, want %d", direction, found, want)
+		}
 	}
 }

@@ -144,8 +144,14 @@ func readingOf(c connection.Connection) string {
 
 // orderReading orders that a connection's calendars are subscribed to and read (R7), or
 // where they are not to be any more, that they are left. What changes between the two is
-// notified.
+// notified. What is to be read has a turn of the schedule before that, so that it is read
+// whatever becomes of the orders.
 func (e *Engine) orderReading(ctx context.Context, c connection.Connection) error {
+	if readingOf(c) != "" {
+		if err := e.due.AddSyncs(ctx, []state.SyncTurn{downsync.FirstTurn(c, e.now())}); err != nil {
+			return err
+		}
+	}
 	return e.send(ctx, queue.MailboxTasks, subscribe.Message(c, subscribe.CauseFollow, time.Time{}),
 		downsync.Message(c.Organization, c, downsync.CauseConnect, time.Time{}))
 }
