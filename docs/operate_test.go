@@ -2,6 +2,8 @@
 package docs
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -140,6 +142,69 @@ func TestEveryAlertAndEveryChoiceOfTheDeploymentIsExplained(t *testing.T) {
 	for _, v := range variable.FindAllStringSubmatch(read(t, "../infra/main.parameters.json"), -1) {
 		if !strings.Contains(page, "`"+v[1]+"`") {
 			t.Errorf("%s is not explained", v[1])
+		}
+	}
+}
+
+// Whoever chooses nothing reads here what they get.
+func TestTheDefaultsThatAreToldAreThoseOfTheDeployment(t *testing.T) {
+	page := read(t, operate)
+	defaults := map[string]string{}
+	for _, m := range regexp.MustCompile(`\$\{([A-Z_]+)=([^}]+)\}`).FindAllStringSubmatch(read(t, "../infra/main.parameters.json"), -1) {
+		row := regexp.MustCompile("(?m)^\\| [^|]*`" + m[1] + "`[^|]*\\| ([^|]*) \\|").FindStringSubmatch(page)
+		if row == nil || !strings.Contains(row[1], m[2]) {
+			t.Errorf("%s is %s, and the page says %q", m[1], m[2], row)
+		}
+		defaults[m[1]] = m[2]
+	}
+	if len(defaults) < 15 {
+		t.Errorf("only %d defaults were found", len(defaults))
+	}
+	for _, told := range []string{
+		"a function failed more than " + defaults["CALBRIDGE_ALERT_FAILURES"] + " times in 15 minutes",
+		"more than " + defaults["CALBRIDGE_ALERT_ERRORS"] + " error lines in 15 minutes",
+		"at " + defaults["CALBRIDGE_INSTANCE_MEMORY_MB"] + " MB of memory",
+	} {
+		if !strings.Contains(page, told) {
+			t.Errorf("the page does not say %q", told)
+		}
+	}
+	if seconds := parse(t, defaults["CALBRIDGE_ALERT_LATE_SECONDS"]); !strings.Contains(page, fmt.Sprintf("had waited for %v minutes", seconds/60)) {
+		t.Errorf("late is %v seconds", seconds)
+	}
+}
+
+// The idle bus is counted with what host.json and functions/ have.
+func TestIdleAcceptsAreCountedWithTheSlotsOfTheHost(t *testing.T) {
+	var host struct {
+		Extensions struct {
+			ServiceBus struct{ MaxConcurrentSessions, MaxConcurrentCalls int }
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, "../host.json")), &host); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../functions/*/function.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions, plain := 0, 0
+	for _, file := range files {
+		switch f := read(t, file); {
+		case strings.Contains(f, `"isSessionsEnabled": true`):
+			sessions++
+		case strings.Contains(f, `"serviceBusTrigger"`):
+			plain++
+		}
+	}
+	page, bus := read(t, operate), host.Extensions.ServiceBus
+	for _, sum := range []string{
+		fmt.Sprintf("%d × 60 × 720 = 2,764,800", bus.MaxConcurrentSessions),
+		fmt.Sprintf("%d × 2,764,800 = ", sessions),
+		fmt.Sprintf("%d × %d × 60 × 720 = 5,529,600", plain, bus.MaxConcurrentCalls),
+	} {
+		if !strings.Contains(page, sum) {
+			t.Errorf("the page does not count %s", sum)
 		}
 	}
 }
