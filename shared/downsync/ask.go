@@ -114,7 +114,7 @@ func (x *round) alive(ctx context.Context, record string, i graph.Item) error {
 	}
 	day := ""
 	if i.Kind == graph.Single {
-		if err := x.single(ctx, i); err != nil {
+		if known, err := x.single(ctx, i); err != nil || !known {
 			return err
 		}
 	} else {

@@ -86,7 +86,8 @@ func (x *round) settle(ctx context.Context, s suspects) error {
 	}
 	delete(x.removed, s.record.ID)
 	if s.one && there[s.record.ID] && item.Kind == graph.Single {
-		return x.single(ctx, item)
+		_, err := x.single(ctx, item)
+		return err
 	}
 	if len(late.days) > 0 {
 		late.all = false

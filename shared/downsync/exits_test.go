@@ -304,3 +304,27 @@ func TestADamagedOrganisationCostsNobodyElseATurn(t *testing.T) {
 		t.Errorf("%d turns of 100 connections", len(a.sent))
 	}
 }
+
+// What was moved out of the window while nobody could say whose it is, is told when that can
+// be said, and not forgotten before.
+func TestAMoveOutOfTheWindowIsNotForgottenWhereNobodyCanSayWhoseItIs(t *testing.T) {
+	r, s := scripted(t, map[string]graph.DeltaPage{
+		"":   {Items: []graph.Item{meeting("x", "1")}, Delta: "d1"},
+		"d1": {Items: []graph.Item{{ID: "x", Removed: true}}, Delta: "d2"},
+		"d2": {Delta: "d3"},
+	})
+	away := meeting("x", "2")
+	away.Start, away.End = away.Start.AddDate(2, 0, 0), away.End.AddDate(2, 0, 0)
+	s.read = func(string) (graph.Item, error) { return away, nil }
+	ours := &unsure{rig: r, ids: map[string]bool{}}
+	r.ours = func() downsync.Ours { return ours }
+	r.boot(nil)
+	r.sync(downsync.CauseConnect)
+	ours.ids["x"] = true
+	r.sync(downsync.CauseSchedule)
+	clear(ours.ids)
+	r.sync(downsync.CauseSchedule)
+	if x := r.app()["x"]; !x.start().Equal(away.Start) || len(r.deletions()) != 0 {
+		t.Errorf("%+v", x)
+	}
+}

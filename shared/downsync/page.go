@@ -96,7 +96,8 @@ func (x *round) item(ctx context.Context, i graph.Item) error {
 	case graph.Master:
 		return x.master(ctx, i)
 	case graph.Single:
-		return x.single(ctx, i)
+		_, err := x.single(ctx, i)
+		return err
 	}
 	s, err := x.seriesOf(ctx, i.Series)
 	if err != nil || s == nil || s.fate != Foreign {
@@ -107,31 +108,32 @@ func (x *round) item(ctx context.Context, i graph.Item) error {
 	return x.tellDay(s, a, name, i.ID)
 }
 
-// single takes an event of its own.
-func (x *round) single(ctx context.Context, i graph.Item) error {
+// single takes an event of its own; known says that the record stands for it as it is now,
+// which it does not where nobody can say whose it is.
+func (x *round) single(ctx context.Context, i graph.Item) (known bool, err error) {
 	record := x.book.of(i.ID)
 	told, ok := x.reduced(one(i))
 	if !ok {
-		return nil
+		return true, nil
 	}
 	hash := told.Hash()
 	if record.One != nil && record.One.Hash == hash && graph.SameVersion(record.One.Version, i.ChangeKey) {
-		return nil
+		return true, nil
 	}
 	fate, err := x.fateShown(ctx, i)
 	if err != nil || fate == unsure {
-		return err
+		return false, err
 	}
 	if fate != Foreign {
 		x.dissolve(record)
-		return nil
+		return true, nil
 	}
 	x.dissolve(state.Record{ID: i.ID, Days: record.Days}) // it was a series
 	if record.One == nil || record.One.Hash != hash {
 		x.upsert(told, graph.Version(i.ChangeKey))
 	}
 	x.book.set(state.Record{ID: i.ID, One: &state.Known{Event: i.ID, Version: i.ChangeKey, Start: told.Start, End: told.End, Hash: hash}})
-	return nil
+	return true, nil
 }
 
 // master takes a series; its days follow.
