@@ -100,11 +100,8 @@ func TestManyDeletionsWaitForAPerson(t *testing.T) {
 		}
 		removed := had[:s.Org.Brake.Count+1+rapid.IntRange(0, len(had)-s.Org.Brake.Count-1).Draw(t, "removed")]
 		s.take(b, removed)
-		if !several { // of what was told of the calendars before, who is killed forgets the count
-			for range rapid.IntRange(0, 2).Draw(t, "spoils") {
-				s.spoil()
-			}
-			s.faults = 0 // what cannot be asked for counts in the round that can
+		for range rapid.IntRange(0, 2).Draw(t, "spoils") {
+			s.spoil()
 		}
 		s.work(7 * time.Hour)
 		kept := s.stillHas(id, removed)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/calbridge/calbridge/shared/appointment"
@@ -16,40 +17,77 @@ import (
 // alertHeld is the code of the alert that a mailbox is held.
 const alertHeld = "held"
 
-// brake holds a connection when more is gone in one round than the organisation's limit
+// brake holds a connection when more is gone in one reading than the organisation's limit
 // allows (A2): then nothing of the round is told as deleted, nothing more of the mailbox
 // is read, and a person is asked. A series counts once, however many of its days are gone.
+// What may be gone and cannot be asked for counts too: else a Graph that fails would split
+// what is gone at once over several rounds.
 func (x *round) brake(ctx context.Context) (held bool, err error) {
 	if x.cursor.Round.Approved || x.cursor.Round.Restored {
 		return false, nil
 	}
-	lost := x.losses()
-	if lost == 0 || x.lostBefore+lost <= x.org.Brake.Count {
+	lost := x.losses(true)
+	before := x.lostBefore()
+	if lost == 0 || before+lost <= x.org.Brake.Count {
 		return false, nil
 	}
 	known, err := x.knownInAll(ctx)
-	lost, known = lost+x.lostBefore, known+x.lostBefore
+	lost, known = lost+before, known+before
 	if err != nil || 100*lost <= x.org.Brake.Percent*known {
 		return false, err
 	}
 	return true, x.hold(ctx, lost, known)
 }
 
-// losses counts the records of which something is gone.
-func (x *round) losses() int {
+// losses counts the records of which something is gone, or, where that counts as well,
+// may be gone.
+func (x *round) losses(unread bool) int {
 	n := 0
 	for id, record := range x.book.records {
-		if record.One != nil && x.gone[markOf(id)] {
+		if record.One != nil && (x.gone[markOf(id)] || unread && x.unread[id]) {
 			n++
 		}
-		for day := range record.Days {
-			if x.gone[markOf(appointment.DayID(id, day))] {
+		for day, known := range record.Days {
+			if x.gone[markOf(appointment.DayID(id, day))] || unread && (x.unread[id] || x.unread[known.Event]) {
 				n++
 				break
 			}
 		}
 	}
 	return n
+}
+
+// lostBefore is what this reading has told as gone in other rounds.
+func (x *round) lostBefore() (n int) {
+	for id, lost := range x.progress.Lost {
+		if id != x.id || lost.Round != x.name() {
+			n += lost.Count
+		}
+	}
+	return n
+}
+
+// name tells a round from others, by what it goes on from.
+func (x *round) name() string { return fmt.Sprintf("%x", markOf(x.cursor.Link)) }
+
+// loses notes what is about to be told as gone, before it is: a kill after that must not
+// take it from the count. One request, where there is another calendar to count it for.
+func (x *round) loses(ctx context.Context) error {
+	n := x.losses(false)
+	if n == 0 || x.cursor.Round.Approved || x.cursor.Round.Restored || len(calendars(x.c)) < 2 {
+		return nil
+	}
+	lost := x.progress.Lost[x.id]
+	if lost.Round == x.name() { // killed while it was told: what is left of it is counted already
+		n = max(0, n-lost.Count)
+	}
+	lost.Round, lost.Count = x.name(), lost.Count+n
+	x.progress.Lost = maps.Clone(x.progress.Lost)
+	if x.progress.Lost == nil {
+		x.progress.Lost = map[string]state.Losses{}
+	}
+	x.progress.Lost[x.id] = lost
+	return x.progressed(ctx)
 }
 
 // knownInAll counts what is known of all calendars of the mailbox.
@@ -104,7 +142,7 @@ func (s *Syncer) raise(ctx context.Context, h state.Held) error {
 	if h.Raised {
 		return nil
 	}
-	if err := s.alert(ctx, h, "raised", fmt.Sprintf("At least %d of %d appointments of a connected calendar are gone at once. "+
+	if err := s.alert(ctx, h, "raised", fmt.Sprintf("At least %d of %d appointments of a connected calendar are gone at once, or cannot be found. "+
 		"None of them counts as deleted, and the calendar is not read any more, until somebody approves that they are or has them restored.", h.Removals, h.Known)); err != nil {
 		return err
 	}

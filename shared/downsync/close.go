@@ -223,10 +223,10 @@ func (x *round) bury(ctx context.Context) error {
 	if len(x.gone) == 0 {
 		return x.flush(ctx)
 	}
-	if !x.cursor.Round.Approved && !x.cursor.Round.Restored {
-		x.losing = x.losses()
-	}
 	if err := x.book.loadAll(ctx); err != nil {
+		return err
+	}
+	if err := x.loses(ctx); err != nil {
 		return err
 	}
 	for _, id := range slices.Sorted(maps.Keys(x.book.records)) {

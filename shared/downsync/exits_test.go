@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/calbridge/calbridge/shared/connection"
 	"github.com/calbridge/calbridge/shared/downsync"
 	"github.com/calbridge/calbridge/shared/graph"
 	"github.com/calbridge/calbridge/shared/key"
@@ -223,6 +224,7 @@ func TestARowHoldsABoundedNumberOfWhatCouldNotBeAskedFor(t *testing.T) {
 		items = append(items, meeting(fmt.Sprint("event ", i), "1"))
 	}
 	r, s := scripted(t, map[string]graph.DeltaPage{"": {Items: items, Delta: "d1"}})
+	r.org.Brake.Count = len(items) // all of that may be gone
 	r.sync(downsync.CauseConnect)
 	s.err["d1"] = &graph.Error{Kind: graph.Gone, Status: http.StatusGone}
 	s.pages[""] = graph.DeltaPage{Delta: "d2"}
@@ -326,5 +328,36 @@ func TestAMoveOutOfTheWindowIsNotForgottenWhereNobodyCanSayWhoseItIs(t *testing.
 	r.sync(downsync.CauseSchedule)
 	if x := r.app()["x"]; !x.start().Equal(away.Start) || len(r.deletions()) != 0 {
 		t.Errorf("%+v", x)
+	}
+}
+
+// What was found by a direct read counts as asked for when it was told, and not before: the
+// tables may fail in between.
+func TestWhatWasAskedForIsToldThoughTheTablesFailInBetween(t *testing.T) {
+	for n := 1; n < 40; n++ {
+		r, s := scripted(t, map[string]graph.DeltaPage{
+			"":   {Items: []graph.Item{meeting("x", "1")}, Delta: "d1"},
+			"d1": {Items: []graph.Item{{ID: "x", Removed: true}}, Delta: "d2"},
+			"d2": {Delta: "d3"},
+		})
+		away := meeting("x", "2")
+		away.Start, away.End = away.Start.AddDate(2, 0, 0), away.End.AddDate(2, 0, 0)
+		s.read = func(string) (graph.Item, error) { return away, nil }
+		r.c.Calendars = []connection.Calendar{{ID: "", Default: true}}
+		r.connect()
+		r.sync(downsync.CauseConnect)
+		at := 0
+		fails := func(string) error {
+			if at++; at == n {
+				return context.DeadlineExceeded
+			}
+			return nil
+		}
+		r.tables = flaky{Tables: r.tables, get: fails, apply: fails}
+		r.boot(nil)
+		r.sync(downsync.CauseSchedule)
+		if x := r.app()["x"]; !x.start().Equal(away.Start) || len(r.deletions()) != 0 {
+			t.Errorf("request %d to the tables failed: %+v", n, x)
+		}
 	}
 }

@@ -56,7 +56,6 @@ func (s *Syncer) soFar(r *reading, attempt int64) map[string]any {
 	p := map[string]any{queue.AttemptProperty: attempt}
 	if r != nil && r.begun && r.progress.State == state.SyncRunning {
 		p[doneProperty], p[pagesProperty], p[itemsProperty], p[newsProperty] = int64(r.progress.Done), int64(r.progress.Pages), int64(r.items), int64(r.news)
-		p[lostProperty] = int64(r.lostBefore)
 	}
 	return p
 }

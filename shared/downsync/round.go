@@ -36,7 +36,6 @@ type round struct {
 	series map[string]*series // of this slice; nil for one that is not there
 	mine   map[string]bool    // ids of events of ours that this slice has met
 	events []outbound.Event   // to be published before the book is saved
-	losing int                // records that are lost when the book is saved
 }
 
 // errBroken ends a round that makes no sense; why says what is wrong with it.
@@ -276,7 +275,6 @@ func (x *round) flush(ctx context.Context) (err error) {
 	if err := x.book.save(ctx); err != nil {
 		return err
 	}
-	x.lostBefore, x.losing = x.lostBefore+x.losing, 0
 	return nil
 }
 

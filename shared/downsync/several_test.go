@@ -82,3 +82,44 @@ func TestTheEndTellsWhichOfSeveralCalendarsFailedAndWhy(t *testing.T) {
 		}
 	}
 }
+
+// What the brake has counted in one calendar counts in the next, whatever is killed
+// between them.
+func TestAKillBetweenTwoCalendarsLeavesTheBrakeItsCount(t *testing.T) {
+	for after := range 2 {
+		for n := 1; n < 60; n++ {
+			r := newRig(t, "")
+			work, _ := r.two()
+			var ids []string
+			for i := range 24 {
+				id := r.meet("Meeting", monday.Add(time.Duration(i)*time.Hour))
+				if i%2 == 0 {
+					_, err := r.owner().File(id, work)
+					r.must(err)
+				}
+				ids = append(ids, id)
+			}
+			r.sync(downsync.CauseConnect)
+			for _, id := range ids[:16] {
+				r.must(r.owner().Delete(id))
+			}
+			r.left, r.after = n, after == 1
+			r.sync(downsync.CauseSchedule)
+			r.left = 0
+			r.sync(downsync.CauseSchedule)
+			if have := r.app(); len(have) != 16 || len(r.alerts()) == 0 {
+				t.Fatalf("killed at %d: %d appointments are left, %d alerts", n, len(have), len(r.alerts()))
+			}
+			// A reading of its own begins its own count.
+			r.must(r.syncer.Decide(t.Context(), acme, r.c.ID, state.HeldApprove))
+			r.sync(downsync.CauseSchedule)
+			for _, id := range ids[16:18] {
+				r.must(r.owner().Delete(id))
+			}
+			r.sync(downsync.CauseSchedule)
+			if have := r.app(); len(have) != 6 {
+				t.Fatalf("killed at %d: %d appointments after the approval", n, len(have))
+			}
+		}
+	}
+}

@@ -21,7 +21,6 @@ const (
 	newsProperty  = "news"  // how many changes it has found since a link, not in full rounds
 	pagesProperty = "pages" // how many pages it has read
 	itemsProperty = "items" // how many items they had that were not known in that version
-	lostProperty  = "lost"  // how many events it has found to be gone and told of
 	turnProperty  = "turn"  // whose turn it is: since when, in Unix seconds
 )
 
@@ -109,8 +108,6 @@ type reading struct {
 	watched  bool // somebody may look at the progress right now
 	items    int  // of the pages that were read, that were not known in that version
 	news     int  // changes since a link, which a notification should have told of
-	// lostBefore counts what was told as gone, as the brake does, in the calendars before.
-	lostBefore int
 }
 
 // open reads what a task needs to begin; nil where there is nothing to do.
@@ -130,7 +127,7 @@ func (s *Syncer) open(ctx context.Context, t queue.Task, id key.Key, m queue.Mes
 		return nil, err
 	}
 	r := &reading{Syncer: s, m: m, cause: t.Cause, org: org, c: row.Connection, lane: key.Lane(t.Organization, key.User, row.User),
-		began: s.now(), budget: s.pages, items: int(m.Number(itemsProperty)), news: int(m.Number(newsProperty)), lostBefore: int(m.Number(lostProperty))}
+		began: s.now(), budget: s.pages, items: int(m.Number(itemsProperty)), news: int(m.Number(newsProperty))}
 	if r.progress, err = s.progress.Get(ctx, id); err != nil {
 		return nil, err
 	}
@@ -183,7 +180,11 @@ func (r *reading) read(ctx context.Context) error {
 func (r *reading) begin(ctx context.Context, all []connection.Calendar) error {
 	p := &r.progress
 	if r.m.Number(doneProperty) == 0 && r.m.Number(pagesProperty) == 0 {
-		*p = state.Progress{Asked: p.Asked, Began: r.began.UTC(), Ended: p.Ended, Read: p.Read, Left: p.Left}
+		lost := p.Lost
+		if p.State != state.SyncRunning { // else that reading was killed, and this one goes on with its count
+			lost = nil
+		}
+		*p = state.Progress{Asked: p.Asked, Began: r.began.UTC(), Ended: p.Ended, Read: p.Read, Left: p.Left, Lost: lost}
 	}
 	p.State, p.Cause, p.Calendars = state.SyncRunning, "", len(all)
 	p.Done = min(int(r.m.Number(doneProperty)), len(all))
@@ -224,7 +225,7 @@ func (r *reading) next(ctx context.Context) error {
 		return err
 	}
 	return r.resend(ctx, r.m, time.Time{}, map[string]any{doneProperty: int64(r.progress.Done), pagesProperty: int64(r.progress.Pages),
-		itemsProperty: int64(r.items), newsProperty: int64(r.news), lostProperty: int64(r.lostBefore), queue.AttemptProperty: int64(0), waitsProperty: int64(0)})
+		itemsProperty: int64(r.items), newsProperty: int64(r.news), queue.AttemptProperty: int64(0), waitsProperty: int64(0)})
 }
 
 // end notes that all calendars were read, and does what follows from that.

@@ -199,3 +199,24 @@ func TestWhatIsShownAgainIsNotAskedForAnyMore(t *testing.T) {
 		t.Errorf("asked %d times, %d appointments", asked, len(have))
 	}
 }
+
+// What may be gone counts for the brake as what is: else a failing Graph would split a
+// mailbox that was emptied over several rounds, each below the limit.
+func TestRemovalsThatCannotBeConfirmedCountForTheBrake(t *testing.T) {
+	r := newRig(t, "")
+	var ids []string
+	for i := range 20 {
+		ids = append(ids, r.meet(fmt.Sprint("Meeting ", i), monday.Add(time.Duration(i)*time.Hour)))
+	}
+	r.sync(downsync.CauseConnect)
+	for _, id := range ids[:14] {
+		r.must(r.owner().Delete(id))
+	}
+	r.unreadable(http.StatusBadRequest, ids[:7]...)
+	r.sync(downsync.CauseSchedule)
+	r.fate = nil
+	r.sync(downsync.CauseSchedule)
+	if have := r.app(); len(have) != 20 || len(r.alerts()) != 1 {
+		t.Errorf("%d appointments are left, alerts %v", len(have), r.alerts())
+	}
+}
