@@ -134,6 +134,31 @@ func TestTheFederatedCredentialIsOfTheIdentityAndTheTenant(t *testing.T) {
 	}
 }
 
+// functions/contract.md 8.3. Host and SDKs take any text for these, and fail when they ask
+// for a token.
+func TestEverySettingOfAnIdentityNamesTheOneThatHasTheRoles(t *testing.T) {
+	found := 0
+	for name, s := range byName(t) {
+		want := map[string]string{"AZURE_CLIENT_ID": "identityClientId", "ENTRA_MANAGED_IDENTITY": "identityClientId", "ENTRA_CLIENT_ID": "entraClientId",
+			"AzureWebJobsStorage__accountName": "storageAccountName", "TABLES__serviceUri": "tablesEndpoint", "SERVICEBUS__fullyQualifiedNamespace": "serviceBusNamespace",
+			"AzureWebJobsDisableHomepage": "true"}[name]
+		switch {
+		case strings.HasSuffix(name, "__clientId"):
+			want = "identityClientId"
+		case strings.HasSuffix(name, "__credential"):
+			want = "managedidentity"
+		case want == "":
+			continue
+		}
+		if found++; s.Azure.Value != want {
+			t.Errorf("%s is %s, want %s", name, s.Azure.Value, want)
+		}
+	}
+	if found != 13 {
+		t.Errorf("%d settings were looked at", found)
+	}
+}
+
 // What is asked for from outside is the route of Health below the prefix.
 func TestHealthIsAskedForWhereItIsServed(t *testing.T) {
 	var host struct {
@@ -148,5 +173,9 @@ func TestHealthIsAskedForWhereItIsServed(t *testing.T) {
 	want := "'${publicUrl}/" + host.Extensions.HTTP.RoutePrefix + "/" + health.Bindings[0].Route + "'"
 	if got := of(t, "app/health.bicep", "test").value("RequestUrl"); got != want {
 		t.Errorf("asks %s, served is %s", got, want)
+	}
+	// Azure refuses a test that does not name its component so.
+	if got := of(t, "app/health.bicep", "test").value("tags"); got != "union(tags, { 'hidden-link:${componentId}': 'Resource' })" {
+		t.Errorf("tags %s", got)
 	}
 }

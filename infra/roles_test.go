@@ -139,7 +139,8 @@ func TestModulesAreGivenWhatTheyAskFor(t *testing.T) {
 		"hostStorage":   {"name": "'host-storage'", "containers": "[packageContainer]", "sku": "storageRedundancy", "privateOnly": "privateNetwork"},
 		"tablesStorage": {"name": "'tables-storage'", "tables": "resources.tables", "sku": "storageRedundancy", "lock": "lockTables", "privateOnly": "privateNetwork"},
 		"app": {"identityId": "identity.outputs.id", "packageUrl": "'${hostStorage.outputs.blobEndpoint}${packageContainer}'", "serviceName": "serviceName",
-			"dependsOn": "[roles, endpoints]"},
+			"subnetId": "privateNetwork ? network!.outputs.appSubnetId : ''", "dependsOn": "[roles, endpoints]"},
+		"endpoints":    {"subnetId": "network!.outputs.endpointSubnetId"},
 		"registration": {"publicUrl": "url", "identityPrincipalId": "identity.outputs.principalId"},
 		"settings": {"appName": "app.outputs.name", "vaultUri": "vault.outputs.uri", "entraCredential": "entraCredential",
 			"storageAccountName": "hostStorage.outputs.name", "tablesEndpoint": "tablesStorage.outputs.tableEndpoint", "identityClientId": "identity.outputs.clientId",
@@ -153,7 +154,8 @@ func TestModulesAreGivenWhatTheyAskFor(t *testing.T) {
 		"alertsLog": {"componentId": "monitoring.outputs.componentId", "workspaceId": "monitoring.outputs.workspaceId", "actionGroupId": "actionGroup.outputs.id",
 			"failures": "alertFailures", "errors": "alertErrors", "lateSeconds": "alertLateSeconds"},
 		"health": {"componentId": "monitoring.outputs.componentId", "actionGroupId": "actionGroup.outputs.id", "publicUrl": "url"},
-		"budget": {"actionGroupId": "actionGroup.outputs.id", "amount": "monthlyBudget", "emails": "emails"},
+		"budget": {"actionGroupId": "actionGroup.outputs.id", "amount": "monthlyBudget", "emails": "emails",
+			"start": "empty(budgetStart) ? thisMonth : budgetStart"},
 	} {
 		b := of(t, "main.bicep", module)
 		if b.value("scope") != "group" {
@@ -163,6 +165,12 @@ func TestModulesAreGivenWhatTheyAskFor(t *testing.T) {
 			if got := b.value(param); got != want {
 				t.Errorf("%s: %s is %s, want %s", module, param, got, want)
 			}
+		}
+	}
+	for module, condition := range map[string]string{"network": "privateNetwork", "endpoints": "privateNetwork", "registration": "empty(entraClientId)",
+		"health": "healthTestSeconds > 0", "budget": "monthlyBudget > 0"} {
+		if header, _, _ := strings.Cut(of(t, "main.bicep", module).Text, "\n"); header != " = if ("+condition+") {" {
+			t.Errorf("%s is deployed%s", module, header)
 		}
 	}
 	var outputs []string

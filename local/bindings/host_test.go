@@ -34,6 +34,8 @@ var hostValues = []struct {
 	{"write-path 1", "serviceBus: nothing is fetched in advance", "extensions/serviceBus/prefetchCount", 0.0, 100.0},
 	{"contract 5", "serviceBus: the host completes", "extensions/serviceBus/autoCompleteMessages", true, false},
 	{"contract 4.2", "serviceBus: one call per session, for the order", "extensions/serviceBus/maxConcurrentCallsPerSession", nil, 2.0},
+	{"operate, alerts", "lines of the program are kept: they come as Information, errors among them", "logging/logLevel/default", "Information", "Warning"},
+	{"operate, alerts", "no request is left out by sampling: calbridge-timers and calbridge-failed count them", "logging/applicationInsights/samplingSettings/excludedTypes", "Request;Exception", "Exception"},
 	{"contract 4.2", "numbers are not changed by the host itself", "concurrency", nil, map[string]any{"dynamicConcurrencyEnabled": true}},
 }
 
