@@ -59,7 +59,8 @@ func (x *round) ask(ctx context.Context, s suspects) error {
 	return nil
 }
 
-// answered takes what a direct read of an appointment said, under its event's id.
+// answered takes what a direct read of an appointment said, under its event's id. It counts
+// as asked for only when all that follows was done: what fails meanwhile is asked for again.
 func (x *round) answered(ctx context.Context, record, id, event string, item graph.Item, err error) error {
 	if gone(err) {
 		x.gone[markOf(id)] = true
@@ -67,6 +68,11 @@ func (x *round) answered(ctx context.Context, record, id, event string, item gra
 	}
 	if err := x.bearable(err); err != nil {
 		return err
+	}
+	if err == nil && item.ID != "" {
+		if err := x.alive(ctx, record, item); err != nil {
+			return err
+		}
 	}
 	if record == id { // of a series all days are to be asked for
 		delete(x.removed, record)
@@ -79,10 +85,7 @@ func (x *round) answered(ctx context.Context, record, id, event string, item gra
 	if err != nil { // it could not be read: it stays as it is known
 		x.couldNotAsk(event)
 	}
-	if err != nil || item.ID == "" {
-		return nil
-	}
-	return x.alive(ctx, record, item)
+	return nil
 }
 
 // bearable is nil for an error that is no reason to stop the round for: of one event
@@ -104,7 +107,6 @@ func (r *reading) bearable(err error) error {
 // alive tells an appointment that is there after all as it is now. Where that is outside
 // of the window it is forgotten then: nobody will say what becomes of it.
 func (x *round) alive(ctx context.Context, record string, i graph.Item) error {
-	delete(x.removed, i.ID)
 	if i.Kind == graph.Master {
 		return nil // it was an event of its own; the series' days are shown by themselves
 	}

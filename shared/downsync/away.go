@@ -66,6 +66,11 @@ func (x *round) settle(ctx context.Context, s suspects) error {
 	if err != nil {
 		return err
 	}
+	if s.one && there[s.record.ID] && item.Kind == graph.Single {
+		if _, err := x.single(ctx, item); err != nil {
+			return err
+		}
+	}
 	late := s // what is in this calendar after all
 	late.one, late.days = false, nil
 	for id, known := range doubted {
@@ -85,10 +90,6 @@ func (x *round) settle(ctx context.Context, s suspects) error {
 		delete(x.removed, known.Event)
 	}
 	delete(x.removed, s.record.ID)
-	if s.one && there[s.record.ID] && item.Kind == graph.Single {
-		_, err := x.single(ctx, item)
-		return err
-	}
 	if len(late.days) > 0 {
 		late.all = false
 		return x.ask(ctx, late)

@@ -38,13 +38,14 @@ type memory struct {
 	masters  map[string]bool // series that were shown
 	removed  map[string]bool // ids that were told to be removed
 	unread   map[string]bool // ids of what could not be asked for
+	unsure   map[string]bool // ids of what was shown, and of which nobody could say whose it is
 	away     map[string]bool // records of what is there though it was not shown
 	doubt    []string        // what a reading before this one may have told
 	overflow bool
 }
 
 func remember(r *state.Round) *memory {
-	m := &memory{seen: map[mark]uint32{}, gone: map[mark]bool{}, masters: map[string]bool{}, removed: map[string]bool{}, unread: map[string]bool{}, away: map[string]bool{}, doubt: r.Doubt, overflow: r.Overflow}
+	m := &memory{seen: map[mark]uint32{}, gone: map[mark]bool{}, masters: map[string]bool{}, removed: map[string]bool{}, unread: map[string]bool{}, unsure: map[string]bool{}, away: map[string]bool{}, doubt: r.Doubt, overflow: r.Overflow}
 	for b := range slices.Chunk(r.Seen, 12) {
 		if len(b) == 12 {
 			m.seen[mark(b[:8])] = binary.BigEndian.Uint32(b[8:])
@@ -64,6 +65,9 @@ func remember(r *state.Round) *memory {
 	for _, id := range r.Unread {
 		m.unread[id] = true
 	}
+	for _, id := range r.Unsure {
+		m.unsure[id] = true
+	}
 	for _, id := range r.Away {
 		m.away[id] = true
 	}
@@ -80,7 +84,7 @@ func (m *memory) save(r *state.Round) {
 		r.Gone = append(r.Gone, id[:]...)
 	}
 	r.Masters, r.Removed = slices.Sorted(maps.Keys(m.masters)), slices.Sorted(maps.Keys(m.removed))
-	r.Unread, r.Away = slices.Sorted(maps.Keys(m.unread)), slices.Sorted(maps.Keys(m.away))
+	r.Unread, r.Unsure, r.Away = slices.Sorted(maps.Keys(m.unread)), slices.Sorted(maps.Keys(m.unsure)), slices.Sorted(maps.Keys(m.away))
 	r.Overflow, r.Doubt = m.overflow, m.doubt
 }
 

@@ -208,7 +208,7 @@ func (x *round) seriesOf(ctx context.Context, id string) (*series, error) {
 			return nil, err
 		}
 		if err != nil {
-			x.couldNotAsk(id)
+			x.couldNotSay(id)
 			s := newSeries(master)
 			s.fate = unsure
 			return s, x.knowSeries(ctx, s)
@@ -260,7 +260,7 @@ func (x *round) fateShown(ctx context.Context, i graph.Item) (Fate, error) {
 		return Foreign, err
 	}
 	if !x.onlyOurs() { // then there is no record of what may be somebody's own
-		x.couldNotAsk(i.ID)
+		x.couldNotSay(i.ID)
 	}
 	return unsure, nil
 }

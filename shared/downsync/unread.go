@@ -27,10 +27,18 @@ func (x *round) unanswered() (ids []string) {
 	return ids
 }
 
-// couldNotAsk notes an event that could not be asked for, or about.
+// couldNotAsk notes an event that could not be asked for.
 func (x *round) couldNotAsk(id string) {
 	if len(x.unread) < maxNamed { // the row holds no more, and keeps fewer
 		x.unread[id] = true
+	}
+}
+
+// couldNotSay notes an event that was shown, and of which it could not be found out whose
+// it is. It is there: for the brake it does not count as lost.
+func (x *round) couldNotSay(id string) {
+	if len(x.unsure) < maxNamed {
+		x.unsure[id] = true
 	}
 }
 
@@ -40,7 +48,9 @@ func (x *round) stillUnread() (all []state.Unread) {
 	for _, u := range x.cursor.Unread {
 		since[u.ID] = u.Since
 	}
-	for _, id := range slices.Sorted(maps.Keys(x.unread)) {
+	ids := append(slices.Collect(maps.Keys(x.unread)), slices.Collect(maps.Keys(x.unsure))...)
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
 		if len(all) == maxUnread {
 			break
 		}

@@ -91,6 +91,8 @@ type Round struct {
 	Gone []byte `json:"gone,omitempty"`
 	// Unread are the events, by their ids, that it could not ask for.
 	Unread []string `json:"unread,omitempty"`
+	// Unsure are those that were shown and of which it could not be found out whose they are.
+	Unsure []string `json:"unsure,omitempty"`
 	// Away are those that it has found so far.
 	Away []string `json:"away,omitempty"`
 	// Found counts what was published.
