@@ -56,14 +56,16 @@ func (h *fakeHandler) run(ctx context.Context, c Command) int {
 	}
 	var open sync.Map
 	var serving sync.WaitGroup
+	closed := make(chan struct{})
 	go func() {
+		defer close(closed)
 		<-ctx.Done()
 		_ = l.Close()
 	}()
 	for {
 		conn, err := l.Accept()
 		if err != nil {
-			break
+			break // before the port is free again
 		}
 		open.Store(conn, nil)
 		serving.Go(func() {
@@ -72,6 +74,7 @@ func (h *fakeHandler) run(ctx context.Context, c Command) int {
 		})
 	}
 	open.Range(func(k, _ any) bool { _ = k.(net.Conn).Close(); return true })
+	<-closed
 	return 137
 }
 

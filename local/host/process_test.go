@@ -162,6 +162,13 @@ func TestCrashesHalfAnHourApartDoNotAddUp(t *testing.T) {
 	for n := 2; n <= 6; n++ {
 		h.KillHandlers()
 		h.handler.awaitStarts(t, n)
+		// Until then the host waits for it, and for 30 seconds at most.
+		for answered := false; !answered; {
+			resp, _ := h.raw(t, get("/api/items/7"))
+			if answered = resp.StatusCode == 200; !answered {
+				pause(t)
+			}
+		}
 		clock.advance(31 * time.Minute)
 		h.Tick()
 	}

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/calbridge/calbridge/local/m365/twin"
@@ -32,6 +33,7 @@ const (
 
 // fuse is the life of one process: so many effects of a kind until it dies; 0 is for ever.
 type fuse struct {
+	mu   sync.Mutex // one invocation has several requests under way
 	left int
 	kind int
 	how  death
@@ -47,30 +49,51 @@ type fuse struct {
 // burn has an effect, unless the process dies before. The effect of one that is dead does
 // not end with its invocation.
 func (f *fuse) burn(ctx context.Context, kind int, effect func(context.Context) error) error {
-	if f.pause > 0 && !f.dead {
-		if f.pause--; f.pause == 0 && f.meanwhile != nil {
-			f.meanwhile()
-		}
+	if f.stands() && f.meanwhile != nil {
+		f.meanwhile()
 	}
-	if f.dead {
+	dead, dies := f.dies(kind)
+	if dies && f.how == after {
+		_ = effect(context.WithoutCancel(ctx))
+	}
+	if dead || dies {
 		return errDead
 	}
-	if f.left > 0 && f.counts(kind) {
-		if f.left--; f.left == 0 {
-			f.dead = true
-			if f.how == after {
-				_ = effect(context.WithoutCancel(ctx))
-			}
-			return errDead
-		}
-	}
 	return effect(ctx)
+}
+
+// stands counts an effect, and reports whether the process stands still before it.
+func (f *fuse) stands() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pause == 0 || f.dead {
+		return false
+	}
+	f.pause--
+	return f.pause == 0
+}
+
+// dies counts an effect, and reports whether the process is dead, and whether it dies of it.
+func (f *fuse) dies(kind int) (dead, now bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dead {
+		return true, false
+	}
+	if f.left == 0 || !f.counts(kind) {
+		return false, false
+	}
+	f.left--
+	f.dead = f.left == 0
+	return false, f.dead
 }
 
 func (f *fuse) counts(kind int) bool { return f.kind == anyEffect || f.kind == kind }
 
 // departs reports whether the process dies at its next effect, and that lands later.
 func (f *fuse) departs() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return f.left == 1 && f.counts(onGraph) && f.how == late && !f.dead && f.pause != 1
 }
 
