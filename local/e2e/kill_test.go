@@ -11,24 +11,37 @@ import (
 	"github.com/calbridge/calbridge/local/m365/faults"
 	"github.com/calbridge/calbridge/local/m365/graphapi"
 	"github.com/calbridge/calbridge/local/stack"
+	"github.com/calbridge/calbridge/shared/queue"
 )
 
-// gate is a simulator that stops in the middle of a batch: whatever a rule makes
-// slow says so, and goes on when the gate is opened.
+// gate is a simulator that stops at the first create of all, until as much is owed as makes
+// a batch, and then in the middle of that: whatever a rule makes slow says so, and goes on
+// when the gate is opened.
 type gate struct {
-	stopped chan struct{} // a request has stopped
-	open    chan struct{}
+	began, first  chan struct{} // the first create has stopped, and may go on
+	stopped, open chan struct{} // one of the batch has stopped, and may go on
 }
 
-func newGate() *gate { return &gate{make(chan struct{}, 100), make(chan struct{})} }
+func newGate() *gate {
+	return &gate{make(chan struct{}, 100), make(chan struct{}), make(chan struct{}, 100), make(chan struct{})}
+}
+
+// How slow the rules ask for, which tells them apart.
+const (
+	slowFirst = 1 * time.Millisecond
+	slowBatch = 2 * time.Millisecond
+)
 
 func (g *gate) options() stack.Options {
 	return stack.Options{M365: m365.Options{Graph: graphapi.Options{Sleep: func(ctx context.Context, d time.Duration) {
-		if d == 0 {
-			return
+		switch d { // also when the caller is gone: a request that was sent takes effect
+		case slowFirst:
+			g.began <- struct{}{}
+			<-g.first
+		case slowBatch:
+			g.stopped <- struct{}{}
+			<-g.open
 		}
-		g.stopped <- struct{}{}
-		<-g.open // also when the caller is gone: a request that was sent takes effect
 	}}}}
 }
 
@@ -37,22 +50,36 @@ func (g *gate) options() stack.Options {
 func (w *world) batch(g *gate) []booked {
 	w.t.Helper()
 	w.people("aino")
-	_, err := w.M365.GraphFaults.Add(faults.Rule{Effect: faults.Slow, DelayMS: 1, Method: "POST", Path: "/events$", On: faults.Item, Skip: 6, Count: 4})
-	if err != nil {
-		w.t.Fatal(err)
+	for _, rule := range []faults.Rule{
+		{Effect: faults.Slow, DelayMS: int(slowFirst.Milliseconds()), Method: "POST", Path: "/events$", Count: 1},
+		{Effect: faults.Slow, DelayMS: int(slowBatch.Milliseconds()), Method: "POST", Path: "/events$", On: faults.Item, Skip: 6, Count: 4},
+	} {
+		if _, err := w.M365.GraphFaults.Add(rule); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 	var all []booked
 	for i := range 20 {
 		b := booked{Organization: acme, ID: fmt.Sprintf("b%02d", i), Revision: 1, Day: i, People: []string{"aino"}}
 		all = append(all, b)
 		w.accept(b)
+		if i == 0 {
+			w.await(g.began, "the first create")
+		}
 	}
-	select {
-	case <-g.stopped:
-	case <-time.After(20 * time.Second):
-		w.t.Fatal("no request has stopped")
-	}
+	eventually(w.t, func() bool { return len(w.Bus.Peek(queue.Bookings)) == 0 }, "the bookings were not taken in")
+	close(g.first)
+	w.await(g.stopped, "one of the batch")
 	return all
+}
+
+func (w *world) await(stopped <-chan struct{}, what string) {
+	w.t.Helper()
+	select {
+	case <-stopped:
+	case <-time.After(20 * time.Second):
+		w.t.Fatalf("%s has not stopped", what)
+	}
 }
 
 // oneEach checks that everything was written, each once.
