@@ -129,7 +129,7 @@ func TestARemovalOfOursThatCouldNotBeConfirmedIsAskedForInTheNextRound(t *testin
 // Whatever dies meanwhile, it is asked for in the end.
 func TestARemovalThatCouldNotBeConfirmedSurvivesKills(t *testing.T) {
 	for after := range 2 {
-		for n := 1; n < 50; n++ {
+		for n := 1; n < 50; n += stride() {
 			r := newRig(t, "")
 			bad, more := r.meet("Bad", monday), r.meet("More", monday)
 			r.sync(downsync.CauseConnect)

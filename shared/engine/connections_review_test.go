@@ -124,7 +124,11 @@ func TestAWarningIsTakenBackWhoeverEndsIt(t *testing.T) {
 
 // A kill between the effects of the refresh that ends a warning loses neither.
 func TestTheEndOfAWarningSurvivesAKill(t *testing.T) {
-	for n := 1; n < 40; n++ {
+	stride := 1
+	if testing.Short() { // with the race detector
+		stride = 5
+	}
+	for n := 1; n < 40; n += stride {
 		r := newRig(t, "travel")
 		c := r.connect("aino", "work", connection.Up)
 		r.refusals[c.ID] = outage
