@@ -322,3 +322,26 @@ func TestWithBusyTimesOnlyNoEventIsReadByItsID(t *testing.T) {
 		t.Errorf("%d reads, %v, %+v", r.reads(), r.failed, have)
 	}
 }
+
+// What was told before a kill and deleted before the next reading is taken back: that it may
+// have been told is stored before it is.
+func TestWhatWasToldBeforeAKillAndDeletedSinceIsTakenBack(t *testing.T) {
+	for after := range 2 {
+		for n := 1; n < 30; n++ {
+			r := newRig(t, "")
+			r.meet("Stays", monday)
+			r.sync(downsync.CauseConnect)
+			id := r.meet("Dentist", monday.Add(time.Hour))
+			r.left, r.after = n, after == 1
+			r.order(downsync.CauseSchedule)
+			r.step(r.now.Add(time.Hour))
+			r.left = 0
+			r.must(r.owner().Delete(id))
+			r.settle()
+			r.sync(downsync.CauseSchedule)
+			if have := r.app(); len(have) != 1 {
+				t.Fatalf("killed at %d: the booking app has %d appointments, the calendar one", n, len(have))
+			}
+		}
+	}
+}
