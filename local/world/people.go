@@ -62,7 +62,7 @@ func (w *World) Refresh(ctx context.Context, c connection.Connection) error {
 	if err != nil {
 		return err
 	}
-	_, err = connections.SaveTokens(ctx, c.Organization, key.Lane(c.Organization, key.User, c.User), c.ID, row.Sealed, row.ETag, w.now, nil)
+	_, err = connections.SaveTokens(ctx, c.Organization, key.Lane(c.Organization, key.User, c.User), c.ID, row.Sealed, row.ETag, w.Now(), nil)
 	return err
 }
 

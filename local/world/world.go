@@ -16,6 +16,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/calbridge/calbridge/infra"
@@ -69,8 +70,8 @@ type World struct {
 
 	transactions map[key.Key]map[string]bool // computed ids of each delivery
 
-	now  time.Time
-	late []func() // requests to Graph that are on their way
+	now  atomic.Pointer[time.Time] // servers of the simulator read it meanwhile
+	late []func()                  // requests to Graph that are on their way
 }
 
 // New makes a world whose Graph has these switches.
@@ -87,7 +88,8 @@ func New(switches exchange.Switches) (*World, error) {
 	if org, err = org.Bind(Tenant, Start().Add(-time.Hour)); err != nil {
 		return nil, fmt.Errorf("world.New: %w", err)
 	}
-	w := &World{now: Start(), Org: &org, Switches: switches, transactions: map[key.Key]map[string]bool{}}
+	w := &World{Org: &org, Switches: switches, transactions: map[key.Key]map[string]bool{}}
+	w.set(Start())
 	w.Broker = servicebus.New(servicebus.Options{Topology: servicebus.FromResources(resources), Now: w.Now})
 	w.Exchange = exchange.New(w.Now, switches)
 	w.Exchange.AddTenant(Tenant)
@@ -98,7 +100,9 @@ func New(switches exchange.Switches) (*World, error) {
 }
 
 // Now is the world's clock.
-func (w *World) Now() time.Time { return w.now }
+func (w *World) Now() time.Time { return *w.now.Load() }
+
+func (w *World) set(now time.Time) { w.now.Store(&now) }
 
 // AddMailbox makes a mailbox in the tenant.
 func (w *World) AddMailbox(address string, aliases ...string) {
@@ -129,7 +133,7 @@ func (w *World) Advance(d time.Duration) {
 		}
 		w.Exchange.Index()
 	}
-	w.now = w.now.Add(d)
+	w.set(w.Now().Add(d))
 	w.Broker.Tick()
 }
 
@@ -203,7 +207,7 @@ func (w *World) Settle() error { return w.SettleWithin(0) }
 // SettleWithin is Settle up to what is scheduled for later than d from now, which
 // stays; 0 leaves nothing.
 func (w *World) SettleWithin(d time.Duration) error {
-	until := w.now.Add(d)
+	until := w.Now().Add(d)
 	const most = 4000 // invocations
 	w.Finish()
 	for range most {
@@ -222,12 +226,12 @@ func (w *World) SettleWithin(d time.Duration) error {
 			if w.Late() == 0 {
 				return nil
 			}
-			next = w.now.Add(time.Minute)
+			next = w.Now().Add(time.Minute)
 		}
 		if d > 0 && next.After(until) {
 			return nil
 		}
-		w.Advance(max(next.Sub(w.now), time.Minute))
+		w.Advance(max(next.Sub(w.Now()), time.Minute))
 	}
 	return fmt.Errorf("not at rest after %d rounds", most)
 }
@@ -236,7 +240,7 @@ func (w *World) nextScheduled() (time.Time, bool) {
 	var times []time.Time
 	for _, q := range []string{queue.Bookings, queue.Deliveries, queue.MailboxTasks} {
 		for _, m := range w.Broker.Peek(q) {
-			at := w.now
+			at := w.Now()
 			if m.State == servicebus.Scheduled {
 				at = m.ScheduledFor
 			}
