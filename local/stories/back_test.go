@@ -99,7 +99,7 @@ func TestWhatAPlannerChangesInOutlookComesBack(t *testing.T) {
 	paula.does("Connected apps", "Sync calendar")
 	paula.Sees("Last read: ")
 
-	// An edit in Outlook, of which no notification comes for now.
+	// An edit in Outlook, of which no notification comes.
 	w.M365.Hub.Set(notify.Switches{ByHand: true})
 	outlook := people.person()
 	outlook.Open(w.M365.URL() + "/calendars/week?" + url.Values{"tenant": {acme}, "user": {at}}.Encode())

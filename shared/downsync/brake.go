@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/calbridge/calbridge/shared/appointment"
@@ -27,9 +26,12 @@ func (x *round) brake(ctx context.Context) (held bool, err error) {
 		return false, nil
 	}
 	lost := x.losses(true)
-	before := x.lostBefore()
-	if lost == 0 || before+lost <= x.org.Brake.Count {
+	if lost == 0 {
 		return false, nil
+	}
+	before, err := x.lostBefore(ctx)
+	if err != nil || before+lost <= x.org.Brake.Count {
+		return false, err
 	}
 	known, err := x.knownInAll(ctx)
 	lost, known = lost+before, known+before
@@ -57,37 +59,47 @@ func (x *round) losses(unread bool) int {
 	return n
 }
 
-// lostBefore is what this reading has told as gone in other rounds.
-func (x *round) lostBefore() (n int) {
-	for id, lost := range x.progress.Lost {
-		if id != x.id || lost.Round != x.name() {
+// lostBefore is what this reading has told as gone in other rounds, which nobody changes
+// meanwhile. One request for each other calendar, once in a slice.
+func (x *round) lostBefore(ctx context.Context) (n int, err error) {
+	if x.before != nil {
+		return *x.before, nil
+	}
+	for _, one := range calendars(x.c) {
+		cursor := x.cursor
+		if one.ID != x.id {
+			if cursor, err = x.cursors.Get(ctx, state.CalendarKey(x.c.ID, one.ID)); err != nil {
+				return 0, err
+			}
+		}
+		lost := cursor.Lost
+		if lost != nil && lost.Reading == x.m.Base() && (one.ID != x.id || lost.Round != x.name()) {
 			n += lost.Count
 		}
 	}
-	return n
+	x.before = &n
+	return n, nil
 }
 
 // name tells a round from others, by what it goes on from.
 func (x *round) name() string { return fmt.Sprintf("%x", markOf(x.cursor.Link)) }
 
-// loses notes what is about to be told as gone, before it is: a kill after that must not
-// take it from the count. One request, where there is another calendar to count it for.
-func (x *round) loses(ctx context.Context) error {
+// loses notes in the cursor what is about to be told as gone: flush stores it before it
+// publishes that, so that a kill after it does not take it from the count.
+func (x *round) loses() {
 	n := x.losses(false)
-	if n == 0 || x.cursor.Round.Approved || x.cursor.Round.Restored || len(calendars(x.c)) < 2 {
-		return nil
+	if n == 0 || x.cursor.Round.Approved || x.cursor.Round.Restored {
+		return
 	}
-	lost := x.progress.Lost[x.id]
-	if lost.Round == x.name() { // killed while it was told: what is left of it is counted already
-		n = max(0, n-lost.Count)
+	lost := state.Losses{Reading: x.m.Base(), Round: x.name(), Count: n}
+	if before := x.cursor.Lost; before != nil && before.Reading == lost.Reading {
+		if before.Round == lost.Round { // killed while it was told: what is left of it is counted
+			lost.Count = max(n, before.Count)
+		} else {
+			lost.Count += before.Count
+		}
 	}
-	lost.Round, lost.Count = x.name(), lost.Count+n
-	x.progress.Lost = maps.Clone(x.progress.Lost)
-	if x.progress.Lost == nil {
-		x.progress.Lost = map[string]state.Losses{}
-	}
-	x.progress.Lost[x.id] = lost
-	return x.progressed(ctx)
+	x.cursor.Lost = &lost
 }
 
 // knownInAll counts what is known of all calendars of the mailbox.

@@ -226,9 +226,7 @@ func (x *round) bury(ctx context.Context) error {
 	if err := x.book.loadAll(ctx); err != nil {
 		return err
 	}
-	if err := x.loses(ctx); err != nil {
-		return err
-	}
+	x.loses()
 	for _, id := range slices.Sorted(maps.Keys(x.book.records)) {
 		record := x.book.of(id)
 		left := state.Record{ID: id, One: record.One, Days: map[string]state.Known{}}

@@ -36,6 +36,7 @@ type round struct {
 	series map[string]*series // of this slice; nil for one that is not there
 	mine   map[string]bool    // ids of events of ours that this slice has met
 	events []outbound.Event   // to be published before the book is saved
+	before *int               // what lostBefore found; nil before it has looked
 }
 
 // errBroken ends a round that makes no sense; why says what is wrong with it.

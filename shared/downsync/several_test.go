@@ -103,9 +103,17 @@ func TestAKillBetweenTwoCalendarsLeavesTheBrakeItsCount(t *testing.T) {
 			for _, id := range ids[:16] {
 				r.must(r.owner().Delete(id))
 			}
+			rows := state.NewProgresses(r.tables)
+			asked, err := rows.Get(t.Context(), r.c.ID)
+			r.must(err)
 			r.left, r.after = n, after == 1
-			r.sync(downsync.CauseSchedule)
+			r.order(downsync.CauseSchedule)
+			r.step(r.now.Add(time.Hour))
 			r.left = 0
+			// Somebody who asked for a reading meanwhile writes over what that one stored.
+			asked.State, asked.Asked = state.SyncQueued, r.now
+			r.must(rows.Put(t.Context(), r.c.ID, asked))
+			r.settle()
 			r.sync(downsync.CauseSchedule)
 			if have := r.app(); len(have) != 16 || len(r.alerts()) == 0 {
 				t.Fatalf("killed at %d: %d appointments are left, %d alerts", n, len(have), len(r.alerts()))

@@ -180,11 +180,7 @@ func (r *reading) read(ctx context.Context) error {
 func (r *reading) begin(ctx context.Context, all []connection.Calendar) error {
 	p := &r.progress
 	if r.m.Number(doneProperty) == 0 && r.m.Number(pagesProperty) == 0 {
-		lost := p.Lost
-		if p.State != state.SyncRunning { // else that reading was killed, and this one goes on with its count
-			lost = nil
-		}
-		*p = state.Progress{Asked: p.Asked, Began: r.began.UTC(), Ended: p.Ended, Read: p.Read, Left: p.Left, Lost: lost}
+		*p = state.Progress{Asked: p.Asked, Began: r.began.UTC(), Ended: p.Ended, Read: p.Read, Left: p.Left}
 	}
 	p.State, p.Cause, p.Calendars = state.SyncRunning, "", len(all)
 	p.Done = min(int(r.m.Number(doneProperty)), len(all))

@@ -50,10 +50,20 @@ type Cursor struct {
 	// Away are the events that the last round was told to be removed, or did not show, and
 	// found all the same: the next one asks whether they are in this calendar.
 	Away []string `json:"away,omitempty"`
+	// Lost is what the last reading that lost anything has told as gone of this calendar.
+	Lost *Losses `json:"lost,omitempty"`
 	// Round is the round under way; nil between rounds.
 	Round *Round `json:"round,omitempty"`
 	// ETag is the row's version; "" for one that is not stored.
 	ETag string `json:"-"`
+}
+
+// Losses are what a reading told as gone of one calendar: what the delete brake counts in
+// the next one, whatever was killed between them.
+type Losses struct {
+	Reading string `json:"reading"` // a name of it
+	Round   string `json:"round"`   // tells the last round from others of that reading
+	Count   int    `json:"count"`
 }
 
 // Unread is an event that was told to be removed, or not shown, and that could not be read.

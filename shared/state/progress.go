@@ -47,18 +47,9 @@ type Progress struct {
 	// Failed are the calendars of that reading that could not be read, in the order in
 	// which they failed; the others were.
 	Failed []CalendarFailure `json:"failed,omitempty"`
-	// Lost is what that reading has told as gone of each calendar, by its id: what the delete
-	// brake counts in the next one, whatever was killed between them.
-	Lost map[string]Losses `json:"lost,omitempty"`
 	// Left are calendars that were read once and are not any more: of them nothing is
 	// known but how often they have changed what may be told.
 	Left []string `json:"left,omitempty"`
-}
-
-// Losses are what one round told as gone.
-type Losses struct {
-	Round string `json:"round"` // tells it from the next one of the same reading
-	Count int    `json:"count"`
 }
 
 // CalendarFailure is why one of several calendars could not be read.
